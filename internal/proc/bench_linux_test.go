@@ -1,0 +1,78 @@
+package proc
+
+import (
+	"strconv"
+	"syscall"
+	"testing"
+)
+
+// BenchmarkBare is what Run is measured against: the system's fork and exec and a
+// wait, and nothing else.
+func BenchmarkBare(b *testing.B) {
+	env := syscall.Environ()
+	for b.Loop() {
+		bare(b, env)
+	}
+}
+
+func bare(b *testing.B, env []string) {
+	pid, err := syscall.ForkExec("/bin/true", []string{"true"}, &syscall.ProcAttr{Env: env, Files: []uintptr{0, 1, 2}})
+	if err != nil {
+		b.Error(err)
+		return
+	}
+	if _, err := syscall.Wait4(pid, nil, 0, nil); err != nil {
+		b.Error(err)
+	}
+}
+
+// BenchmarkRun runs the same command with its output captured and its tree watched.
+func BenchmarkRun(b *testing.B) {
+	env := syscall.Environ()
+	b.ReportAllocs()
+	for b.Loop() {
+		captured(b, env)
+	}
+}
+
+func captured(b *testing.B, env []string) {
+	if res := Run(b.Context(), Command{Argv: []string{"/bin/true"}, Env: env}); res.StartErr != nil || res.Status.Exit != 0 {
+		b.Error(res.StartErr, res.Status)
+	}
+}
+
+// BenchmarkSeveralBare and BenchmarkSeveralRun keep eight commands a CPU going in one
+// process, where strays cannot be ruled out by having no children at all.
+func BenchmarkSeveralBare(b *testing.B) { several(b, bare) }
+
+func BenchmarkSeveralRun(b *testing.B) { several(b, captured) }
+
+func several(b *testing.B, one func(*testing.B, []string)) {
+	env := syscall.Environ()
+	b.SetParallelism(8)
+	b.RunParallel(func(pb *testing.PB) {
+		for pb.Next() {
+			one(b, env)
+		}
+	})
+}
+
+// BenchmarkOutput reads what the command writes as fast as it can.
+func BenchmarkOutput(b *testing.B) {
+	const size = 256 << 20
+	b.SetBytes(size)
+	for b.Loop() {
+		res := Run(b.Context(), Command{Argv: []string{"head", "-c", strconv.Itoa(size), "/dev/zero"}, Spool: discard{new(int64)}})
+		if len(res.Stdout.Rest) != 1 || res.SpoolErr != nil {
+			b.Fatal(res.SpoolErr)
+		}
+	}
+}
+
+type discard struct{ end *int64 }
+
+func (d discard) Write(p []byte) (Extent, error) {
+	ref := Extent{*d.end, int64(len(p))}
+	*d.end += ref.Len
+	return ref, nil
+}

@@ -1,0 +1,39 @@
+package sched
+
+import "math/rand/v2"
+
+// RoundRobin deals tasks to the workers in turn, and each worker serves its
+// own queue alone.
+//
+// Cost: none beyond a counter. Known failure: it does not know how long a task
+// takes, so a worker that was dealt the long ones keeps others waiting while
+// its neighbours idle. It is the measure for the policies that look first.
+type RoundRobin struct{ next int }
+
+// NewRoundRobin returns the policy for one process.
+func NewRoundRobin() *RoundRobin { return &RoundRobin{} }
+
+// Name returns "round-robin".
+func (*RoundRobin) Name() string { return "round-robin" }
+
+// Place returns the next living worker in turn, or the one that the task asks for.
+func (p *RoundRobin) Place(v View, t Task, _ *rand.Rand) Slot {
+	n := v.Workers()
+	if t.Affinity > Master && int(t.Affinity) <= n {
+		return t.Affinity
+	}
+	for range n {
+		if p.next = p.next%n + 1; v.Up(Slot(p.next)) {
+			break
+		}
+	}
+	return Slot(p.next)
+}
+
+// Look visits the own queue and no other.
+func (p *RoundRobin) Look(_ View, w Slot, look int, _ *rand.Rand) (Take, bool) {
+	return Take{From: w, Max: batchMax}, look == 0
+}
+
+// Rank orders by priority alone.
+func (*RoundRobin) Rank(t Task) int64 { return -int64(t.Priority) }
