@@ -1,0 +1,406 @@
+package engine
+
+import (
+	"errors"
+	"fmt"
+	"structs"
+	"sync/atomic"
+	"unsafe"
+
+	"github.com/tutti-run/tutti/sched"
+	"github.com/tutti-run/tutti/shm"
+)
+
+// The segment, from its start; each part begins on a page of its own.
+//
+//	header    one page: magic, geometry, what all processes wait for together
+//	slots     slotBytes a process: who it is, its bells, its batch, its figures
+//	funcs     the names of the functions, by number
+//	words     8 bytes a task
+//	tasks     128 bytes a task: the descriptors
+//	ins       8 bytes a task: inputs that fit
+//	free      hints: descriptors that nobody uses
+//	queues    hints, classes × slots: tasks that wait
+//	ended     hints, one set a slot: tasks whose end its process waits for
+//	outs      8 bytes × tasks × slots: results that fit, in the row of who wrote them
+//	cells     64 bytes × tasks × slots: what kind of result, and larger ones
+//	arena     span table and spans: what does not fit into descriptor or cell
+//
+// Everything before the arena is committed at the start; zero is its idle state.
+//
+// Short values lie apart and close together, and what is the same for one task
+// after another in a descriptor or cell is not written again: then eight short
+// tasks share the three cache lines that must move between submitter and worker
+// for them. With a line for each input and each result a task took three times
+// as long: the CAS that ends it has to wait for the result's line.
+// InlineOut is the size of the largest result that lies in its cell.
+const InlineOut = 56
+
+// NameMax bounds the name of a function, in bytes.
+const NameMax = 124
+
+const (
+	layoutMagic   = 0x3169747475742e01 // ".tutti1", little-endian, after a byte no text has
+	layoutVersion = 1
+
+	pageBytes   = 4096
+	funcsMax    = 1024
+	shortMax    = 8 // bytes of a value in ins and outs
+	inlineIn    = 40
+	inlineOut   = InlineOut
+	cellBytes   = 64
+	histBuckets = 256
+)
+
+var (
+	errLayout = errors.New("not a tutti segment of this version")
+	// ErrGeometry says that a pool of this shape cannot be laid out.
+	ErrGeometry = errors.New("engine: impossible pool geometry")
+)
+
+// header is the first page. Invariant: what stands before bell is written once,
+// before any other process attaches, and checked by everyone who does.
+//
+//	offset  size  field     writer      if the writer dies
+//	     0    64  geometry  master      the pool is gone with it
+//	    64     4  bell      anyone +1   the supervisor's own time limits remain
+//	   128     8  nextWake  supervisor  the pool is gone with it
+//	  1024   512  sleeping  CAS         recovery clears all and wakes everybody
+//	  1536   512  starving  CAS         likewise
+type header struct {
+	_       structs.HostLayout
+	magic   uint64
+	version uint32
+	slots   uint32
+	tasks   uint32
+	spans   uint32
+	funcs   uint32
+	_       uint32
+	spinNs  int64  // how long to spin before parking; 0 is not at all
+	threads uint32 // GOMAXPROCS of a worker
+	_       [4]byte
+	id      uint64 // tells pools apart
+	_       [8]byte
+
+	bell atomic.Uint32 // futex: something happened that the supervisor must see
+	_    [60]byte
+
+	nextWake  atomic.Int64  // the supervisor looks at time limits at this time at the latest
+	classes   atomic.Uint32 // bit c: class c has been used; set only
+	policyLen uint32        // of policy; with it written once
+	policy    [32]byte
+	_         [1024 - 176]byte
+
+	sleeping [MaxSlots / 64]atomic.Uint64 // workers parked on their park word
+	starving [MaxSlots / 64]atomic.Uint64 // processes that wait for a free descriptor
+	_        [pageBytes - 2048]byte
+}
+
+// slotBlock is what belongs to one process. Fields with another writer than the
+// owner say so; each such field has a line of its own.
+type slotBlock struct {
+	_     structs.HostLayout
+	state atomic.Uint32 // slotVacant…; owner, and the supervisor when it is gone
+	pid   atomic.Uint32
+	epoch atomic.Uint64 // counts the processes that used the slot; supervisor
+	lanes uint32        // tasks at once; supervisor, before the process starts
+	lane0 uint32        // number of its first lane, unique in the pool
+	cpu   int32         // CPU that it is to be pinned to; -1 none
+	_     [64 - 28]byte
+
+	lifeline atomic.Uint32 // the kernel marks it when the process dies
+	_        [60]byte
+	park     atomic.Uint32 // futex of its idle lane; wakers +1
+	_        [60]byte
+	control  atomic.Uint32 // futex of its control goroutine; anyone +1
+	stop     atomic.Uint32 // 1: leave when idle; supervisor
+	_        [56]byte
+	done     atomic.Uint32 // futex of who waits for ends in this process; finishers +1
+	awaiting atomic.Uint32 // 1: somebody sleeps on done
+	_        [56]byte
+
+	batchLeaf atomic.Uint32 // what its worker took and may not have begun: hints
+	_         [4]byte
+	batchBits atomic.Uint64
+	_         [48]byte
+
+	stats slotStats
+}
+
+// slotStats are a slot's figures. One writer each: the process, but for the
+// second line, which is the supervisor's.
+type slotStats struct {
+	_         structs.HostLayout
+	run       atomic.Uint64 // tasks ended here
+	stolen    atomic.Uint64 // of these, taken from another worker
+	busyNs    atomic.Int64  // closed busy spells
+	busySince atomic.Int64  // start of the open one; 0 when idle
+	running   atomic.Uint32 // tasks being run
+	_         [28]byte
+
+	crashes  atomic.Uint64
+	restarts atomic.Uint64
+	_        [48]byte
+
+	wait histogram
+	time histogram
+}
+
+// histogram counts sampled durations in buckets, four to a power of two.
+type histogram [histBuckets]atomic.Uint64
+
+// descriptor is what is known of a task beside its word. The process that owns
+// the word in WRITING fills it, and it is constant until the task has ended,
+// but for the fields that name another writer.
+type descriptor struct {
+	_           structs.HostLayout
+	fn          uint32
+	flags       uint16
+	maxAttempts uint8
+	returned    uint8         // times it came back unpunished; supervisor
+	parent      atomic.Uint64 // TaskID; 0 for none
+	origin      atomic.Uint32 // submitter and class; the supervisor moves orphans to slot 0
+	inLen       uint32
+	in          [inlineIn]byte // an input that is not short, or its shm.Ref in the first 8 bytes
+
+	timeoutNs  int64
+	deadlineNs atomic.Int64 // the worker, when it begins; 0 before
+	stampNs    int64        // when it was submitted, for sampled tasks; 0 otherwise
+	affinity   uint32
+	lane       uint32 // the worker, when it begins
+	_          [32]byte
+}
+
+// A task's family and origin are read by workers that look for something to do,
+// when the descriptor may have become another task's: what they read then is
+// stale and never torn, and their claim pins the word.
+
+// submitter is the slot of the process that waits for the task.
+func (d *descriptor) submitter() int { return int(d.origin.Load() >> 8) }
+
+// class is the class of the queues that the task waits in.
+func (d *descriptor) class() int { return min(int(d.origin.Load()&0xff), sched.Classes-1) }
+
+// setOrigin records both. Most often they are what they were.
+func (d *descriptor) setOrigin(submitter, class int) {
+	if origin := uint32(submitter)<<8 | uint32(class); d.origin.Load() != origin {
+		d.origin.Store(origin)
+	}
+}
+
+const (
+	flagAtMostOnce uint16 = 1 << iota // a crash is the end of it
+	flagContained                     // cannot harm its worker: may share one though it runs at most once
+	flagInExtern                      // the input lies in the arena
+	flagOrphan                        // nobody collects it: the supervisor frees it
+)
+
+// cell is where a worker writes the result of a task: row = its slot, column =
+// the task. Nobody else ever writes to that row while the process may live.
+type cell struct {
+	_    structs.HostLayout
+	kind uint32
+	len  uint32
+	out  [inlineOut]byte // a result that is not short, or its shm.Ref in the first 8 bytes
+}
+
+// short is a value of up to 8 bytes.
+type short [shortMax]byte
+
+// The states of a slot.
+const (
+	slotVacant uint32 = iota
+	slotStarting
+	slotReady
+	slotDead // its lifeline broke; the process may still be ending
+)
+
+var (
+	_ [pageBytes]byte = [unsafe.Sizeof(header{})]byte{}
+	_ [1024]byte      = [unsafe.Offsetof(header{}.sleeping)]byte{}
+	_ [128]byte       = [unsafe.Sizeof(descriptor{})]byte{}
+	_ [64]byte        = [unsafe.Offsetof(descriptor{}.timeoutNs)]byte{} // else bump layoutVersion
+	_ [cellBytes]byte = [unsafe.Sizeof(cell{})]byte{}
+	_ [64]byte        = [unsafe.Offsetof(slotBlock{}.lifeline)]byte{}
+	_ [384]byte       = [unsafe.Offsetof(slotBlock{}.stats)]byte{}
+)
+
+// Geometry is the shape of a pool's segment.
+type Geometry struct {
+	Slots int // the master and the workers
+	Tasks int // descriptors; a multiple of 64
+	Spans int // of shm.SpanBytes, for what is not small
+}
+
+// layout is where each part begins, in bytes.
+type layout struct {
+	Geometry
+	slots, funcs, words, tasks, ins, free, queues, ended, outs, cells, meta, data, size int64
+	hintBytes                                                                           int64
+}
+
+func (g Geometry) layout() (layout, error) {
+	if g.Slots < 1 || g.Slots > MaxSlots || g.Tasks < 64 || g.Tasks > 1<<16 || g.Tasks%64 != 0 || g.Spans < 1 || g.Spans > 1<<24 {
+		return layout{}, fmt.Errorf("%w: %d slots, %d tasks, %d spans", ErrGeometry, g.Slots, g.Tasks, g.Spans)
+	}
+	sums, leaves := hintWords(g.Tasks)
+	l := layout{Geometry: g, hintBytes: roundUp(int64(sums)*8, 64) + roundUp(int64(leaves)*8, 64)}
+	at := int64(pageBytes)
+	part := func(n int64) (off int64) { off = at; at = roundUp(at+n, pageBytes); return off }
+	l.slots = part(int64(g.Slots) * int64(unsafe.Sizeof(slotBlock{})))
+	l.funcs = part(funcsMax * (NameMax + 4))
+	l.words = part(int64(g.Tasks) * 8)
+	l.tasks = part(int64(g.Tasks) * int64(unsafe.Sizeof(descriptor{})))
+	l.ins = part(int64(g.Tasks) * shortMax)
+	l.free = part(l.hintBytes)
+	l.queues = part(int64(g.Slots) * sched.Classes * l.hintBytes)
+	l.ended = part(int64(g.Slots) * l.hintBytes)
+	l.outs = part(int64(g.Slots) * int64(g.Tasks) * shortMax)
+	l.cells = part(int64(g.Slots) * int64(g.Tasks) * cellBytes)
+	l.meta = part(shm.MetaBytes(g.Spans))
+	l.data = roundUp(at, shm.SpanBytes)
+	l.size = l.data + int64(g.Spans)*shm.SpanBytes
+	return l, nil
+}
+
+func roundUp(n, to int64) int64 { return (n + to - 1) / to * to }
+
+// memory is a mapped segment with its parts found. One a process.
+type memory struct {
+	layout
+	seg   *shm.Segment
+	arena *shm.Arena
+	head  *header
+	slot  []slotBlock
+	words []atomic.Uint64
+	descs []descriptor
+	free  hints
+	queue [][sched.Classes]hints
+	ended []hints
+	ins   []short
+	outs  []short // slots × tasks
+	cells []cell  // slots × tasks
+
+	distance func(a, b int) int // between slots; nil where unknown
+}
+
+// create lays out an empty pool in seg, which is zero.
+func create(seg *shm.Segment, l layout) (*memory, error) {
+	m, err := locate(seg, l)
+	if err != nil {
+		return nil, err
+	}
+	m.head.version = layoutVersion
+	m.head.slots, m.head.tasks, m.head.spans = uint32(l.Slots), uint32(l.Geometry.Tasks), uint32(l.Spans)
+	for i := range m.free.leaves {
+		m.free.add(i, ^uint64(0))
+	}
+	m.head.magic = layoutMagic
+	return m, nil
+}
+
+// attach finds the parts of a pool in a segment made by another process. Its
+// bytes are checked and never trusted.
+func attach(seg *shm.Segment) (*memory, error) {
+	if seg.Size() < pageBytes {
+		return nil, fmt.Errorf("attach pool: %w: %d bytes", errLayout, seg.Size())
+	}
+	h := (*header)(seg.Base())
+	if h.magic != layoutMagic || h.version != layoutVersion {
+		return nil, fmt.Errorf("attach pool: %w: magic %#x version %d", errLayout, h.magic, h.version)
+	}
+	l, err := Geometry{Slots: int(h.slots), Tasks: int(h.tasks), Spans: int(h.spans)}.layout()
+	if err != nil {
+		return nil, fmt.Errorf("attach pool: %w", err)
+	}
+	return locate(seg, l)
+}
+
+func locate(seg *shm.Segment, l layout) (*memory, error) {
+	if seg.Size() < l.size {
+		return nil, fmt.Errorf("attach pool: %w: %d bytes, geometry needs %d", errLayout, seg.Size(), l.size)
+	}
+	arena, err := shm.NewArena(seg, shm.Geometry{Meta: l.meta, Data: l.data, Spans: l.Spans})
+	if err != nil {
+		return nil, fmt.Errorf("attach pool: %w", err)
+	}
+	m := &memory{layout: l, seg: seg, arena: arena, head: (*header)(seg.Base())}
+	m.slot = part[slotBlock](m, l.slots, l.Slots)
+	m.words = part[atomic.Uint64](m, l.words, l.Geometry.Tasks)
+	m.descs = part[descriptor](m, l.tasks, l.Geometry.Tasks)
+	m.ins = part[short](m, l.ins, l.Geometry.Tasks)
+	m.outs = part[short](m, l.outs, l.Slots*l.Geometry.Tasks)
+	m.cells = part[cell](m, l.cells, l.Slots*l.Geometry.Tasks)
+	m.free = m.hintsAt(l.free)
+	m.queue = make([][sched.Classes]hints, l.Slots)
+	m.ended = make([]hints, l.Slots)
+	for s := range l.Slots {
+		for c := range sched.Classes {
+			m.queue[s][c] = m.hintsAt(l.queues + int64(s*sched.Classes+c)*l.hintBytes)
+		}
+		m.ended[s] = m.hintsAt(l.ended + int64(s)*l.hintBytes)
+	}
+	return m, nil
+}
+
+// part views n values at off as a slice. The layout has checked the range.
+func part[T any](m *memory, off int64, n int) []T {
+	return unsafe.Slice((*T)(unsafe.Add(m.seg.Base(), off)), n)
+}
+
+func (m *memory) hintsAt(off int64) hints {
+	sums, leaves := hintWords(m.Geometry.Tasks)
+	return hints{
+		sums:   part[atomic.Uint64](m, off, sums),
+		leaves: part[atomic.Uint64](m, off+roundUp(int64(sums)*8, 64), leaves),
+	}
+}
+
+// outOf is where a slot writes a short result of a task.
+func (m *memory) outOf(slot int, index uint32) *short {
+	return &m.outs[slot*m.Geometry.Tasks+int(index)]
+}
+
+// cellOf is where a slot writes the result of a task.
+func (m *memory) cellOf(slot int, index uint32) *cell {
+	return &m.cells[slot*m.Geometry.Tasks+int(index)]
+}
+
+// name is an entry of the function table.
+type name struct {
+	_    structs.HostLayout
+	len  uint32
+	text [NameMax]byte
+}
+
+// writeNames records the functions of the pool; index is number.
+func (m *memory) writeNames(names []string) error {
+	if len(names) > funcsMax {
+		return fmt.Errorf("engine: %d functions, at most %d fit", len(names), funcsMax)
+	}
+	table := part[name](m, m.funcs, funcsMax)
+	for i, s := range names {
+		if len(s) > NameMax {
+			return fmt.Errorf("engine: function name %.20q… is longer than %d bytes", s, NameMax)
+		}
+		table[i].len = uint32(copy(table[i].text[:], s))
+	}
+	m.head.funcs = uint32(len(names))
+	return nil
+}
+
+// readNames returns the functions of the pool by number.
+func (m *memory) readNames() ([]string, error) {
+	n := m.head.funcs
+	if n > funcsMax {
+		return nil, fmt.Errorf("attach pool: %w: %d functions", errLayout, n)
+	}
+	names := make([]string, n)
+	for i, e := range part[name](m, m.funcs, funcsMax)[:n] {
+		if e.len > NameMax {
+			return nil, fmt.Errorf("attach pool: %w: function %d has a name of %d bytes", errLayout, i, e.len)
+		}
+		names[i] = string(e.text[:e.len])
+	}
+	return names, nil
+}

@@ -1,0 +1,140 @@
+package engine
+
+import (
+	"fmt"
+	"os"
+	"runtime"
+	"runtime/debug"
+	"strings"
+	"time"
+
+	"github.com/tutti-run/tutti/internal/proc"
+	"github.com/tutti-run/tutti/sched"
+	"github.com/tutti-run/tutti/shm"
+	"github.com/tutti-run/tutti/topo"
+)
+
+// Bounds of what the master may ask of a worker.
+const (
+	lanesMax = 1 << 16
+	spinMax  = int64(time.Second)
+)
+
+// Exit codes of a worker process.
+const (
+	exitLeft     = 0  // it was asked to leave
+	exitOrphaned = 70 // its master is gone
+	exitRefused  = 71 // it could not attach
+)
+
+// IsWorker reports whether this process was started to be a worker.
+func IsWorker() bool { return os.Getenv(marker) != "" }
+
+// Serve makes this process a worker if it was started to be one, and then never
+// returns. handlers are the functions by name.
+func Serve(handlers map[string]Handler) {
+	mark := os.Getenv(marker)
+	if mark == "" {
+		return
+	}
+	// Before anything else: what the functions start must see nothing of ours.
+	err := proc.CloseOnExecFrom(fdSegment)
+	_ = os.Unsetenv(marker)
+	if err == nil {
+		err = serve(mark, handlers)
+	}
+	if err != nil {
+		fmt.Fprintf(os.Stderr, "tutti: worker: %v\n", err)
+		os.Exit(exitRefused)
+	}
+	os.Exit(exitLeft)
+}
+
+// serve attaches and runs tasks until the worker is to leave.
+func serve(mark string, handlers map[string]Handler) error {
+	var version, slot, epoch int
+	if _, err := fmt.Sscanf(mark, "%d:%d:%d", &version, &slot, &epoch); err != nil || version != layoutVersion {
+		return fmt.Errorf("%s=%q: want version %d", marker, mark, layoutVersion)
+	}
+	go watchMaster()
+	if err := debug.SetCrashOutput(os.NewFile(fdCrash, "crash trace"), debug.CrashOptions{}); err != nil {
+		return fmt.Errorf("crash trace: %w", err)
+	}
+	seg, err := shm.Attach(fdSegment)
+	if err != nil {
+		return err
+	}
+	m, err := attach(seg)
+	if err != nil {
+		return err
+	}
+	if slot < 1 || slot >= m.Slots {
+		return fmt.Errorf("slot %d of %d", slot, m.Slots)
+	}
+	w, err := m.newWorkerAt(slot, handlers)
+	if err != nil {
+		return err
+	}
+	b := &m.slot[slot]
+	threads := int(m.head.threads)
+	if w.lanes > 1 {
+		threads = max(threads, 2) // who takes the tasks sleeps in the kernel, and must not hold the only P
+	}
+	runtime.GOMAXPROCS(threads)
+	if b.cpu >= 0 {
+		if err := topo.PinProcess(int(b.cpu)); err != nil {
+			fmt.Fprintf(os.Stderr, "tutti: worker %d runs unpinned: %v\n", slot, err)
+		}
+	}
+	if err := shm.HoldLifeline(addr(&b.lifeline)); err != nil {
+		return err
+	}
+	b.pid.Store(uint32(os.Getpid()))
+	b.state.Store(slotReady)
+	m.ringSupervisor()
+	go w.control()
+	if w.lanes > 1 {
+		go w.loopLanes()
+	} else {
+		go w.loop()
+	}
+	<-w.left
+	return nil
+}
+
+// newWorkerAt makes the worker of a slot as the master has set it up.
+func (m *memory) newWorkerAt(slot int, handlers map[string]Handler) (*Worker, error) {
+	names, err := m.readNames()
+	if err != nil {
+		return nil, err
+	}
+	b := &m.slot[slot]
+	if b.lanes < 1 || b.lanes > lanesMax || m.head.threads < 1 || m.head.threads > lanesMax || m.head.spinNs < 0 || m.head.spinNs > spinMax {
+		return nil, fmt.Errorf("attach pool: %w: %d lanes, %d threads, %d ns of spinning", errLayout, b.lanes, m.head.threads, m.head.spinNs)
+	}
+	table := make([]Handler, len(names))
+	for i, n := range names {
+		table[i] = handlers[n]
+	}
+	n := min(int(m.head.policyLen), len(m.head.policy))
+	name := strings.Clone(string(m.head.policy[:n]))
+	policy, err := sched.New(name)
+	if err != nil {
+		return nil, err
+	}
+	own, err := sched.New(name)
+	if err != nil {
+		return nil, err
+	}
+	w := newWorker(m, slot, policy, own, table)
+	w.names = names
+	return w, nil
+}
+
+// watchMaster ends this process and all that it started when the master is
+// gone: then nobody holds the other end of the lifeline any more.
+func watchMaster() {
+	_, _ = lifelineFile().Read(make([]byte, 1)) // nobody ever writes
+	_ = proc.KillAllChildren()
+	os.Exit(exitOrphaned)
+}

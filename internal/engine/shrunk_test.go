@@ -1,0 +1,114 @@
+package engine
+
+import (
+	"sync/atomic"
+	"testing"
+
+	"github.com/tutti-run/tutti/internal/core"
+)
+
+// Every field of a word keeps its value at both ends of its range, whatever the
+// others hold.
+func TestWordPacking(t *testing.T) {
+	t.Parallel()
+	for _, gen := range []uint64{0, 1, genMask - 1, genMask} {
+		for _, owner := range []int{0, 1, MaxSlots - 1} {
+			for _, attempt := range []int{0, 1, MaxAttempts} {
+				for state := range numStates {
+					for _, flags := range []Word{0, flagWaited, flagAlone, flagMask} {
+						w := Word(gen)<<genShift | flags
+						w = w.withState(state).withOwner(owner).withAttempt(attempt)
+						if w.gen() != gen || w.owner() != owner || w.attempt() != attempt || w.state() != state || w&flagMask != flags {
+							t.Errorf("%v is not %v owner=%d attempt=%d gen=%d flags=%#x", w, state, owner, attempt, gen, flags)
+						}
+						next := w.fresh(Writing, owner)
+						if next.gen() != (gen+1)&genMask || next.state() != Writing || next.owner() != owner || next.attempt() != 1 || next&flagMask != 0 {
+							t.Errorf("after %v comes %v", w, next)
+						}
+						for _, index := range []uint32{0, 1, 1<<16 - 1} {
+							if id := taskID(index, w); id.index() != index || id.gen() != gen {
+								t.Errorf("the task of %v in %d is %d of %d", w, index, id.gen(), id.index())
+							}
+						}
+					}
+				}
+			}
+		}
+	}
+}
+
+// The generation wraps while the table is in use.
+func TestGenerationWraps(t *testing.T) {
+	t.Parallel()
+	for _, ordered := range []bool{true, false} {
+		p := newHeapPool(t, 2, 64, 0, double)
+		for i := range p.m.words {
+			p.m.words[i].Store(uint64(Word(genMask-2)<<genShift | Word(Free)))
+		}
+		runStream(t, p.sub, 2_000, 16, ordered)
+		wrapped := 0
+		for i := range p.m.words {
+			if Word(p.m.words[i].Load()).gen() < 1<<20 {
+				wrapped++
+			}
+		}
+		if wrapped == 0 {
+			t.Error("no generation wrapped: nothing is shown")
+		}
+	}
+}
+
+// A task may be begun as often as its word can count, and not once more.
+func TestAttemptsSaturate(t *testing.T) {
+	t.Parallel()
+	p := newHeapPool(t, 0, 64, 0)
+	p.m.slot[0].state.Store(slotReady)
+	s := &supervisor{m: p.m, sub: p.sub}
+	for _, most := range []int{1, 2, MaxAttempts, MaxAttempts + 1000} {
+		index, _ := p.sub.TryAcquire()
+		if _, err := p.sub.Input(t.Context(), index, 0); err != nil {
+			t.Fatal(err)
+		}
+		p.sub.Submit(index, &Spec{MaxAttempts: most})
+		begun := 0
+		for {
+			if _, ok := p.m.begin(index, 0, 0); !ok {
+				break
+			}
+			begun++
+			// The master's own slot serves for a worker's here: what counts is the word.
+			r := p.m.remainsOf(0)
+			v := core.Judge(r.tasks, core.Crash, nil)[0]
+			if v == core.Retry {
+				s.requeue(index, r.word[0], v)
+			} else {
+				s.fail(index, r.word[0], KindCrash, nil)
+			}
+		}
+		w := Word(p.m.words[index].Load())
+		if want := min(most, MaxAttempts); begun != want || w.state() != Failed || w.attempt() != want {
+			t.Errorf("%d attempts wanted: begun %d times, %v", most, begun, w)
+		}
+		p.sub.Release(index)
+	}
+}
+
+// A table of 64 with far more submitters than descriptors.
+func TestManySubmittersFewDescriptors(t *testing.T) {
+	t.Parallel()
+	p := newHeapPool(t, 2, 64, 0, double)
+	var sum atomic.Int64
+	done := make(chan error)
+	const goroutines, calls = 80, 30
+	for range goroutines {
+		go func() { done <- callMany(t.Context(), p.sub, calls, &sum) }()
+	}
+	for range goroutines {
+		if err := <-done; err != nil {
+			t.Fatal(err)
+		}
+	}
+	if want := int64(goroutines * calls * (calls - 1)); sum.Load() != want {
+		t.Errorf("sum %d, want %d", sum.Load(), want)
+	}
+}

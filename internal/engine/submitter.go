@@ -1,0 +1,455 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"sync"
+	"sync/atomic"
+	"unsafe"
+
+	"github.com/tutti-run/tutti/sched"
+	"github.com/tutti-run/tutti/shm"
+)
+
+// Errors of submission and collection.
+var (
+	ErrClosed   = errors.New("pool is closed")
+	ErrFull     = errors.New("pool is full")
+	ErrTooLarge = errors.New("input is larger than the pool's memory")
+	errDamaged  = errors.New("engine: damaged descriptor in shared memory")
+)
+
+// Spec is what a task is, beside its input.
+type Spec struct {
+	Fn          uint32
+	AtMostOnce  bool // a crash is the end of it
+	Contained   bool // it cannot harm its worker, which may run others beside it
+	MaxAttempts int  // 0 is DefaultAttempts
+	TimeoutNs   int64
+	Priority    int
+	Affinity    int
+	Parent      TaskID
+	Bulky       bool // results may not fit a cell: streams bound their bytes, too
+}
+
+// DefaultAttempts is how often a task is begun before its crashes are its own.
+const DefaultAttempts = 3
+
+// Submitter is a process's door to the table: it fills descriptors, waits for
+// their ends and collects the results. It serves all goroutines of the process.
+type Submitter struct {
+	m    *memory
+	slot int
+	heap *shm.Heap
+
+	policyMu sync.Mutex
+	policy   sched.Policy
+	rnd      *rand.Rand
+	view     view
+
+	freeMu     sync.Mutex
+	cache      []uint32 // descriptors that are WRITING for us and unused
+	cacheMax   int      // of these; all processes together keep a quarter of the table at most
+	freeCursor int
+	inputBytes atomic.Int64 // of our inputs in the arena
+	budget     int64        // inputBytes at most
+
+	waiters   []atomic.Pointer[waiter]
+	lead      chan struct{} // holds the token of who reads the ended set
+	endCursor int           // the leader's
+	hungryMu  sync.Mutex
+	hungry    map[chan struct{}]bool // who waits for room
+	closing   chan struct{}
+	closeOnce sync.Once
+	closeErr  error
+
+	worker *Worker // in a worker process: runs what it waits for
+}
+
+func newSubmitter(m *memory, slot int, policy sched.Policy) *Submitter {
+	s := &Submitter{
+		m: m, slot: slot, heap: m.arena.Heap(uint16(slot)),
+		policy: policy, rnd: rand.New(rand.NewPCG(uint64(slot), uint64(now()))),
+		view:    view{m},
+		waiters: make([]atomic.Pointer[waiter], len(m.words)),
+		lead:    make(chan struct{}, 1), closing: make(chan struct{}), hungry: map[chan struct{}]bool{},
+		cacheMax: min(64, len(m.words)/(4*m.Slots)),
+		budget:   int64(m.Spans) * shm.SpanBytes / 4,
+	}
+	s.lead <- struct{}{}
+	return s
+}
+
+// close makes every present and later wait return err.
+func (s *Submitter) close(err error) {
+	s.closeOnce.Do(func() {
+		s.closeErr = err
+		close(s.closing)
+		s.m.ringDone(s.slot)
+	})
+}
+
+// Err returns why the pool is closed, nil while it is open.
+func (s *Submitter) Err() error {
+	select {
+	case <-s.closing:
+		return s.closeErr
+	default:
+		return nil
+	}
+}
+
+// Tasks returns the size of the table.
+func (s *Submitter) Tasks() int { return len(s.m.words) }
+
+// TryAcquire returns a descriptor of ours to fill, if there is one.
+func (s *Submitter) TryAcquire() (uint32, bool) {
+	s.freeMu.Lock()
+	defer s.freeMu.Unlock()
+	if len(s.cache) == 0 && !s.refillLocked() {
+		return 0, false
+	}
+	i := s.cache[len(s.cache)-1]
+	s.cache = s.cache[:len(s.cache)-1]
+	return i, true
+}
+
+// refillLocked takes some free descriptors of one leaf.
+func (s *Submitter) refillLocked() bool {
+	for {
+		leaf, taken := s.m.free.take(&s.freeCursor, max(1, s.cacheMax/2), true)
+		if taken == 0 {
+			return len(s.cache) > 0
+		}
+		each(leaf, taken, func(i uint32) {
+			if s.m.writing(i, s.slot) {
+				s.cache = append(s.cache, i)
+			}
+		})
+		at(PointAcquired)
+		if len(s.cache) > 0 {
+			return true
+		}
+	}
+}
+
+// Acquire returns a descriptor to fill; it waits for one.
+func (s *Submitter) Acquire(ctx context.Context) (uint32, error) {
+	s.tidy()
+	if i, ok := s.TryAcquire(); ok {
+		return i, s.Err()
+	}
+	var index uint32
+	err := s.hungryUntil(ctx, func() (ok bool) {
+		index, ok = s.TryAcquire()
+		return ok
+	})
+	return index, err
+}
+
+// tidy releases abandoned tasks that have ended, unless a leader is at it.
+func (s *Submitter) tidy() {
+	select {
+	case <-s.lead:
+		s.drain()
+		s.lead <- struct{}{}
+	default:
+	}
+}
+
+// giveBack frees the descriptors that this process keeps for its next tasks.
+func (s *Submitter) giveBack() {
+	s.freeMu.Lock()
+	cache := s.cache
+	s.cache = nil
+	s.freeMu.Unlock()
+	for _, i := range cache {
+		s.m.freed(i)
+	}
+}
+
+// harvest collects finished futures that nobody has asked for yet, so that
+// their descriptors serve others, and asks to be told of the rest.
+func (s *Submitter) harvest() {
+	for i := range s.waiters {
+		if w := s.waiters[i].Load(); w != nil && w.future != nil {
+			w.future.harvest()
+		}
+	}
+}
+
+// Unacquire gives back a descriptor that was not submitted.
+func (s *Submitter) Unacquire(index uint32) {
+	s.m.freeInput(index, s.slot)
+	s.keepOrFree(index)
+}
+
+// keepOrFree puts a descriptor that has ended, or is WRITING, to its next use.
+func (s *Submitter) keepOrFree(index uint32) {
+	w := Word(s.m.words[index].Load())
+	s.freeMu.Lock()
+	if len(s.cache) < s.cacheMax {
+		if w.state() != Writing {
+			s.m.words[index].Store(uint64(w.fresh(Writing, s.slot))) // ended words are ours
+		}
+		s.cache = append(s.cache, index)
+		s.freeMu.Unlock()
+		s.m.ringStarving() // our own waiters take it from the cache
+		return
+	}
+	s.freeMu.Unlock()
+	s.m.freed(index)
+}
+
+// Input returns room for an input of n bytes in a descriptor that is being
+// filled. It waits while the inputs of this process fill their budget.
+func (s *Submitter) Input(ctx context.Context, index uint32, n int) (unsafe.Pointer, error) {
+	d := &s.m.descs[index]
+	d.flags, d.inLen = 0, uint32(n)
+	if n <= inlineIn {
+		return s.m.inline(index, n), nil
+	}
+	if int64(n) > s.budget {
+		return nil, ErrTooLarge
+	}
+	ref, err := s.allocInput(ctx, n)
+	if err != nil {
+		return nil, err
+	}
+	*d.inputRef() = ref
+	d.flags = flagInExtern
+	b, err := s.m.arena.Bytes(ref, n)
+	return unsafe.Pointer(unsafe.SliceData(b)), err
+}
+
+// inline is where an input of n bytes lies that fits the descriptor.
+func (m *memory) inline(index uint32, n int) unsafe.Pointer {
+	if n <= shortMax {
+		return unsafe.Pointer(&m.ins[index])
+	}
+	return unsafe.Pointer(&m.descs[index].in)
+}
+
+// allocInput takes n bytes for an input as soon as the budget allows.
+func (s *Submitter) allocInput(ctx context.Context, n int) (ref shm.Ref, err error) {
+	if s.worker != nil {
+		// A task that waited here could wait for what only it can free. What it
+		// submits is bounded by the arena; when that is full it runs in place.
+		if ref, err = s.heap.Alloc(n); err != nil {
+			return 0, fmt.Errorf("%w: %w", ErrFull, err)
+		}
+		s.inputBytes.Add(int64(n))
+		return ref, nil
+	}
+	try := func() bool {
+		if s.inputBytes.Add(int64(n)) > s.budget {
+			s.inputBytes.Add(-int64(n))
+			return false
+		}
+		if ref, err = s.heap.Alloc(n); err != nil {
+			s.inputBytes.Add(-int64(n))
+		}
+		return true
+	}
+	if try() {
+		return ref, err
+	}
+	if e := s.hungryUntil(ctx, try); e != nil {
+		return 0, e
+	}
+	return ref, err
+}
+
+// fill writes what a descriptor says of its task beside the input.
+func (s *Submitter) fill(index uint32, t *Spec) {
+	d := &s.m.descs[index]
+	d.fn = t.Fn
+	d.setOrigin(s.slot, normalClass)
+	if d.parent.Load() != uint64(t.Parent) {
+		d.parent.Store(uint64(t.Parent))
+	}
+	d.flags &= flagInExtern
+	if t.AtMostOnce {
+		d.flags |= flagAtMostOnce
+	}
+	if t.Contained {
+		d.flags |= flagContained
+	}
+	d.maxAttempts = DefaultAttempts
+	if t.MaxAttempts > 0 {
+		d.maxAttempts = uint8(min(t.MaxAttempts, MaxAttempts))
+	}
+	d.returned = 0
+	d.timeoutNs = t.TimeoutNs
+	if d.deadlineNs.Load() != 0 {
+		d.deadlineNs.Store(0)
+	}
+	d.affinity = uint32(t.Affinity)
+	d.stampNs = 0
+}
+
+// place asks the policy where a task is to wait.
+func (s *Submitter) place(t *Spec) (queue, class int) {
+	task := sched.Task{Submitter: sched.Slot(s.slot), Priority: t.Priority, Affinity: sched.Slot(t.Affinity)}
+	s.policyMu.Lock()
+	queue = int(s.policy.Place(s.view, task, s.rnd))
+	class = sched.Class(s.policy.Rank(task))
+	s.policyMu.Unlock()
+	if queue < 0 || queue >= s.m.Slots {
+		queue = s.slot
+	}
+	return queue, class
+}
+
+// Submit makes a filled descriptor's task visible to the workers.
+func (s *Submitter) Submit(index uint32, t *Spec) TaskID {
+	s.fill(index, t)
+	queue, class := s.place(t)
+	d := &s.m.descs[index]
+	d.setOrigin(s.slot, class)
+	d.stampNs = now()
+	at(PointFilled)
+	w := s.m.queued(index, 0)
+	at(PointQueued)
+	s.hint(queue, class, int(index>>6), 1<<(index&63))
+	return taskID(index, w)
+}
+
+// hint puts tasks of one leaf into a queue and wakes a worker for them.
+func (s *Submitter) hint(queue, class, leaf int, set uint64) {
+	s.m.note(class)
+	s.m.queue[queue][class].add(leaf, set)
+	at(PointHinted)
+	if s.m.anySleeping() {
+		s.m.wakeFor(queue)
+	}
+	at(PointWoken)
+}
+
+// note records that a class is in use: workers look for the normal one alone
+// until then.
+func (m *memory) note(class int) {
+	if class != normalClass {
+		m.head.classes.Or(1 << class)
+	}
+}
+
+// normalClass is the class of tasks without a rank of their own.
+var normalClass = sched.Class(0)
+
+// Result reads a task that has ended; see Wait.
+func (s *Submitter) Result(index uint32) (Result, error) {
+	w, ok := s.m.hasEnded(index)
+	if !ok {
+		return Result{}, errDamaged
+	}
+	return s.m.result(index, w)
+}
+
+// Plain returns the n bytes of a small value; see Stream.Plain.
+func (s *Submitter) Plain(index uint32, n int) unsafe.Pointer { return s.m.plainResult(index, n) }
+
+// Release ends the use of a task that has ended and whose result was read.
+func (s *Submitter) Release(index uint32) {
+	at(PointRead)
+	s.clear(index)
+	s.keepOrFree(index)
+}
+
+// clear frees what an ended task has in the arena.
+func (s *Submitter) clear(index uint32) {
+	w := Word(s.m.words[index].Load())
+	d := &s.m.descs[index]
+	if d.flags&flagInExtern != 0 {
+		if d.flags&flagOrphan == 0 { // an orphan's was another process's
+			s.inputBytes.Add(-int64(d.inLen))
+		}
+		s.m.freeInput(index, s.slot)
+		s.m.ringStarving()
+	}
+	s.m.freeResult(index, w, s.slot)
+}
+
+// Cancel asks a task to end: one that waits ends at once, one that runs has its
+// context cancelled and is then ended by force (see core.Stop).
+func (s *Submitter) Cancel(id TaskID) {
+	i, gen := id.index(), id.gen()
+	if s.m.cancelQueued(i, gen) {
+		s.m.tell(i, s.slot)
+		return
+	}
+	if w, ok := s.m.flag(i, gen, flagCancel); ok {
+		if w.state() == Running {
+			s.m.ringControl(w.owner())
+		}
+		s.m.ringSupervisor()
+	}
+}
+
+// Abandon cancels a task that nobody will collect; it is released when it has
+// ended.
+func (s *Submitter) Abandon(id TaskID) {
+	i, gen := id.index(), id.gen()
+	if s.m.cancelQueued(i, gen) {
+		s.waiters[i].Store(nil)
+		s.Release(i)
+		return
+	}
+	s.waiters[i].Store(&waiter{orphan: true})
+	if _, running := s.m.flag(i, gen, flagWaited); !running {
+		s.releaseOrphan(i)
+		return
+	}
+	s.Cancel(id)
+}
+
+// releaseOrphan releases an abandoned task once, however many saw its end.
+func (s *Submitter) releaseOrphan(index uint32) {
+	if w := s.waiters[index].Load(); w != nil && w.orphan && s.waiters[index].CompareAndSwap(w, nil) {
+		s.Release(index)
+	}
+}
+
+// Workers returns the number of worker slots.
+func (s *Submitter) Workers() int { return s.m.Slots - 1 }
+
+// Stats reads the pool's figures.
+func (s *Submitter) Stats() Stats { return s.m.stats() }
+
+// PoolID tells pools apart, in all their processes.
+func (s *Submitter) PoolID() uint64 { return s.m.head.id }
+
+// wipePunched is the size from which memory is zeroed by giving it back to the
+// system and taking it again, which touches no page.
+const wipePunched = 1 << 20
+
+// Alloc takes n zeroed bytes that all processes of the pool see.
+func (s *Submitter) Alloc(n int) (shm.Ref, error) {
+	ref, err := s.heap.Alloc(max(n, 1))
+	if err != nil {
+		return 0, err
+	}
+	if n >= wipePunched {
+		size := roundUp(int64(n), pageBytes)
+		if err = s.m.seg.Release(int64(ref), size); err == nil {
+			err = s.m.seg.Commit(int64(ref), size)
+		}
+	} else {
+		var b []byte
+		b, err = s.m.arena.Bytes(ref, n)
+		clear(b)
+	}
+	if err != nil {
+		_ = s.m.arena.Free(uint16(s.slot), ref)
+		return 0, err
+	}
+	return ref, nil
+}
+
+// Memory returns the n bytes at ref; an error when they are not allocated.
+func (s *Submitter) Memory(ref shm.Ref, n int) ([]byte, error) { return s.m.arena.Bytes(ref, n) }
+
+// FreeMemory gives back what Alloc gave.
+func (s *Submitter) FreeMemory(ref shm.Ref) error { return s.m.arena.Free(uint16(s.slot), ref) }
