@@ -1,0 +1,234 @@
+package tutti
+
+import (
+	"bytes"
+	"cmp"
+	"encoding"
+	"fmt"
+	"math/big"
+	"reflect"
+	"slices"
+	"strings"
+	"sync"
+	"unsafe"
+
+	"github.com/fxamacker/cbor/v2"
+)
+
+// codec turns values of T into bytes and back. Exactly one of the three ways is
+// used, chosen once for the type.
+type codec[T any] struct {
+	way  way
+	size int // of T when plain, of an element when elements
+}
+
+type way uint8
+
+const (
+	plain    way = iota // the value's own memory
+	elements            // a string or a slice of plain elements: their memory
+	encoded             // CBOR
+)
+
+func newCodec[T any](what string) (codec[T], error) {
+	t := reflect.TypeFor[T]()
+	switch {
+	case isPlain(t):
+		return codec[T]{plain, int(t.Size())}, nil
+	case t.Kind() == reflect.String:
+		return codec[T]{elements, 1}, nil
+	case t.Kind() == reflect.Slice && isPlain(t.Elem()) && t.Elem().Size() > 0:
+		return codec[T]{elements, int(t.Elem().Size())}, nil
+	}
+	if err := travels(t, what, map[reflect.Type]bool{}); err != nil {
+		return codec[T]{}, err
+	}
+	return codec[T]{way: encoded}, nil
+}
+
+// isPlain reports whether a value of t is its own memory and nothing else.
+func isPlain(t reflect.Type) bool {
+	switch k := t.Kind(); {
+	case k >= reflect.Bool && k <= reflect.Complex128 && k != reflect.Uintptr:
+		return true
+	case k == reflect.Array:
+		return isPlain(t.Elem())
+	case k == reflect.Struct:
+		for i := range t.NumField() {
+			if !isPlain(t.Field(i).Type) {
+				return false
+			}
+		}
+		return true
+	}
+	return false
+}
+
+var (
+	binaryMarshaler   = reflect.TypeFor[encoding.BinaryMarshaler]()
+	binaryUnmarshaler = reflect.TypeFor[encoding.BinaryUnmarshaler]()
+	cborMarshaler     = reflect.TypeFor[cbor.Marshaler]()
+	cborUnmarshaler   = reflect.TypeFor[cbor.Unmarshaler]()
+	bigInt            = reflect.TypeFor[big.Int]() // CBOR has a way for it
+)
+
+// travels says why a value of t cannot travel whole, naming the field.
+func travels(t reflect.Type, path string, seen map[reflect.Type]bool) error {
+	if seen[t] || isOwnCodec(t) {
+		return nil
+	}
+	seen[t] = true
+	switch t.Kind() {
+	case reflect.Chan, reflect.Func, reflect.UnsafePointer, reflect.Uintptr:
+		return fmt.Errorf("%s is a %v, which has no meaning in another process", path, t)
+	case reflect.Complex64, reflect.Complex128:
+		return fmt.Errorf("%s is a %v, which CBOR does not know; use two floats", path, t)
+	case reflect.Interface:
+		return fmt.Errorf("%s is the interface %v: the type inside would be lost; use a concrete type", path, t)
+	case reflect.Pointer, reflect.Slice, reflect.Array:
+		return travels(t.Elem(), path, seen)
+	case reflect.Map:
+		if err := travels(t.Key(), path+" (key)", seen); err != nil {
+			return err
+		}
+		return travels(t.Elem(), path, seen)
+	case reflect.Struct:
+		names := map[string]bool{}
+		for i := range t.NumField() {
+			f := t.Field(i)
+			name := path + "." + f.Name
+			if err := named(f, name, names); err != nil {
+				return err
+			}
+			if !f.IsExported() && !(f.Anonymous && f.Type.Kind() == reflect.Struct) && f.Type.Size() > 0 {
+				return fmt.Errorf("%s is unexported and would be lost; export it, or give %v a MarshalBinary and an UnmarshalBinary", name, t)
+			}
+			if err := travels(f.Type, name, seen); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// named says whether f would be lost since it is tagged "-", or since its name,
+// or that of a field embedded with it, is another field's too: then CBOR writes
+// one of them or none. names are those of the struct so far.
+func named(f reflect.StructField, path string, names map[string]bool) error {
+	tag, tagged := f.Tag.Lookup("cbor")
+	if !tagged {
+		tag = f.Tag.Get("json")
+	}
+	if tag == "-" {
+		return fmt.Errorf(`%s is tagged "-" and would be lost`, path)
+	}
+	if strings.Count(path, ".") > 100 {
+		return fmt.Errorf("%.40s… embeds itself", path)
+	}
+	name, _, _ := strings.Cut(tag, ",")
+	inner := f.Type
+	if inner.Kind() == reflect.Pointer {
+		inner = inner.Elem()
+	}
+	if f.Anonymous && name == "" && inner.Kind() == reflect.Struct && !isOwnCodec(inner) {
+		for i := range inner.NumField() {
+			field := inner.Field(i)
+			if err := named(field, path+"."+field.Name, names); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	if name = cmp.Or(name, f.Name); name != "_" && names[name] {
+		return fmt.Errorf("%s has a name that another field has, too: one of them would be lost", path)
+	}
+	names[name] = true
+	return nil
+}
+
+// isOwnCodec reports whether t says itself how it is written and read.
+func isOwnCodec(t reflect.Type) bool {
+	p := reflect.PointerTo(t)
+	return t == bigInt || p.Implements(binaryMarshaler) && p.Implements(binaryUnmarshaler) ||
+		p.Implements(cborMarshaler) && p.Implements(cborUnmarshaler)
+}
+
+// The modes keep what Go holds: strings that are no UTF-8, nanoseconds, the bits
+// of a NaN; and know no limits but the reader's memory.
+var (
+	encMode = must(cbor.EncOptions{
+		Time: cbor.TimeRFC3339Nano, NaNConvert: cbor.NaNConvertNone, InfConvert: cbor.InfConvertNone,
+	}.UserBufferEncMode())
+	decMode = must(cbor.DecOptions{
+		UTF8: cbor.UTF8DecodeInvalid, MaxNestedLevels: 65535, MaxArrayElements: 1<<31 - 1, MaxMapPairs: 1<<31 - 1,
+	}.DecMode())
+)
+
+func must[T any](v T, err error) T {
+	if err != nil {
+		panic("tutti: " + err.Error())
+	}
+	return v
+}
+
+var buffers = sync.Pool{New: func() any { return new(bytes.Buffer) }}
+
+// bytes returns v's bytes for as long as v and the buffer live. The buffer, nil
+// unless CBOR was used, is to be given back to buffers.
+func (c *codec[T]) bytes(v *T) ([]byte, *bytes.Buffer, error) {
+	switch c.way {
+	case plain:
+		return unsafe.Slice((*byte)(unsafe.Pointer(v)), c.size), nil, nil
+	case elements:
+		// A string's header is a slice's without the capacity.
+		h := (*struct {
+			data unsafe.Pointer
+			len  int
+		})(unsafe.Pointer(v))
+		return unsafe.Slice((*byte)(h.data), h.len*c.size), nil, nil
+	}
+	b := buffers.Get().(*bytes.Buffer)
+	b.Reset()
+	if err := encMode.MarshalToBuffer(v, b); err != nil {
+		buffers.Put(b)
+		return nil, nil, err
+	}
+	return b.Bytes(), b, nil
+}
+
+// read makes a value from bytes, of which it keeps none.
+func (c *codec[T]) read(p unsafe.Pointer, n int) (v T, err error) {
+	switch c.way {
+	case plain:
+		if n != c.size {
+			return v, fmt.Errorf("tutti: %d bytes for a %T of %d", n, v, c.size)
+		}
+		return *(*T)(p), nil
+	case elements:
+		if n%c.size != 0 {
+			return v, fmt.Errorf("tutti: %d bytes for a %T with elements of %d", n, v, c.size)
+		}
+		return c.elements(p, n), nil
+	}
+	return v, decMode.Unmarshal(unsafe.Slice((*byte)(p), n), &v)
+}
+
+// elements makes a string or a slice of n bytes at p.
+func (c *codec[T]) elements(p unsafe.Pointer, n int) (v T) {
+	if n == 0 {
+		return v
+	}
+	b := unsafe.Slice((*byte)(p), n)
+	if reflect.TypeFor[T]().Kind() == reflect.String {
+		*(*string)(unsafe.Pointer(&v)) = string(b)
+		return v
+	}
+	if c.size == 1 {
+		*(*[]byte)(unsafe.Pointer(&v)) = slices.Clone(b)
+		return v
+	}
+	s := reflect.MakeSlice(reflect.TypeFor[T](), n/c.size, n/c.size)
+	copy(unsafe.Slice((*byte)(s.UnsafePointer()), n), b)
+	reflect.ValueOf(&v).Elem().Set(s)
+	return v
+}

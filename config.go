@@ -1,0 +1,67 @@
+package tutti
+
+import (
+	"io"
+	"os"
+	"time"
+)
+
+// Config is the shape of a pool. The zero value is right for most: one worker a
+// CPU that this process may use, one task at a time in each, work stealing.
+type Config struct {
+	// Workers is the number of worker processes; 0 means one for each CPU that
+	// affinity and cgroup quota leave to this process.
+	Workers int
+	// TasksPerWorker is how many tasks a worker runs at once, each in a goroutine
+	// of its own; 0 means 1. More is for tasks that wait for I/O. Tasks that may
+	// run at most once never share a worker.
+	TasksPerWorker int
+	// Concurrency, when not 0, is how many tasks run at once over all workers,
+	// instead of Workers × TasksPerWorker: the workers share it out.
+	Concurrency int
+	// Policy decides where tasks wait and where idle workers look:
+	// "work-stealing" (the default) or "round-robin".
+	Policy string
+	// Pin binds each worker to a CPU of its own, spread over cores, caches and
+	// NUMA nodes.
+	Pin bool
+	// Tasks is the most tasks that are in the pool at once, waiting, running or
+	// not yet collected: a multiple of 64 up to 65536; 0 means 4096. Submitting
+	// more blocks.
+	Tasks int
+	// Memory bounds the shared memory for inputs and results that do not fit into
+	// a task's descriptor, and for slices; 0 means half of this machine's, or of
+	// its cgroup's. A quarter of it may hold inputs that wait. It is taken from
+	// the system only as it is used.
+	Memory int64
+	// Grace is how long a task that was cancelled, or is past its time limit, may
+	// take to end before its worker is killed; 0 means 2 s. The worker is first
+	// sent SIGQUIT, so that the trace shows where it hung.
+	Grace time.Duration
+	// MaxRestarts bounds how many workers may die of themselves, with no task to
+	// blame, within a minute before the pool ends with an error; 0 means 8 for
+	// each worker.
+	MaxRestarts int
+	// Spin says how long a waiting process polls before it sleeps: 0 measures at
+	// the start and does not poll where workers leave no CPU free for it; below 0
+	// never polls; a second is the most. Where it does not poll it offers the CPU
+	// to others a few dozen times before it sleeps.
+	Spin time.Duration
+	// AttachTimeout is how long a started worker may take until Main takes it
+	// over; 0 means 10 s.
+	AttachTimeout time.Duration
+	// Env is the environment of the workers; nil means this process's, with
+	// OMP_NUM_THREADS and its like set to a worker's share of the CPUs.
+	Env []string
+	// Files are inherited by the workers, from descriptor 6 on.
+	Files []*os.File
+	// Stdout and Stderr receive what workers print, line by line; nil means this
+	// process's own.
+	Stdout, Stderr io.Writer
+	// Adopt says that this process is a child subreaper which has no children of
+	// its own beside the pool: it ends what a dead worker left running.
+	Adopt bool
+}
+
+// DefaultTasks is the size of a pool's task table when Config.Tasks is 0.
+const DefaultTasks = 4096

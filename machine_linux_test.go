@@ -1,0 +1,67 @@
+package tutti_test
+
+import (
+	"context"
+	"os"
+	"os/exec"
+	"runtime"
+	"strconv"
+	"testing"
+
+	"github.com/tutti-run/tutti"
+	"github.com/tutti-run/tutti/topo"
+)
+
+// Threads tells how many threads of Go run at once in a worker.
+var Threads = tutti.NewFunc("test.threads", func(context.Context, int) (int, error) { return runtime.GOMAXPROCS(0), nil })
+
+// A worker has its share of the CPUs, and at least one.
+func TestWorkersShareTheCPUs(t *testing.T) {
+	t.Parallel()
+	machine, err := topo.Detect()
+	if err != nil {
+		t.Fatal(err)
+	}
+	cpus := machine.Parallelism()
+	for _, workers := range []int{1, cpus, 2 * cpus} {
+		pool := open(t, tutti.Config{Workers: workers})
+		if n, err := Threads.Call(t.Context(), pool, 0); n != max(1, cpus/workers) || err != nil {
+			t.Errorf("%d workers on %d CPUs: GOMAXPROCS is %d (%v)", workers, cpus, n, err)
+		}
+	}
+}
+
+// With one CPU everything still works: a part of this suite runs again where
+// affinity leaves one, where the zero Config means one worker.
+func TestOneCPU(t *testing.T) {
+	t.Parallel()
+	if os.Getenv("TUTTI_TEST_ONE_CPU") != "" {
+		pool, err := tutti.Open(t.Context(), tutti.Config{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer pool.Close()
+		if pool.Workers() != 1 {
+			t.Errorf("%d workers on one CPU", pool.Workers())
+		}
+		return
+	}
+	taskset, err := exec.LookPath("taskset")
+	if err != nil {
+		t.Skip("taskset is not installed")
+	}
+	cpus, err := topo.Affinity()
+	if err != nil {
+		t.Fatal(err)
+	}
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.Command(taskset, "-c", strconv.Itoa(cpus[0]), self, "-test.timeout=60s",
+		"-test.run=^(TestOneCPU|TestFibonacci|TestMapKeepsTheOrder|TestMapsSideBySideAndNested|TestOneSlowHead|Example.*)$")
+	cmd.Env = append(os.Environ(), "TUTTI_TEST_ONE_CPU=1")
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Errorf("%v\n%s", err, out)
+	}
+}

@@ -1,0 +1,59 @@
+package tutti_test
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"testing"
+
+	"github.com/tutti-run/tutti"
+)
+
+// Switches in the environment, by which a test has this binary started again
+// behave as some other program.
+const (
+	envHang   = "TUTTI_TEST_HANG"    // a worker that never calls Main
+	envExit   = "TUTTI_TEST_EXIT"    // a worker that ends before it calls Main
+	envNoMain = "TUTTI_TEST_NO_MAIN" // a program that opens a pool and never calls Main
+)
+
+// Echo is the shortest of tasks.
+var Echo = tutti.NewFunc("test.echo", func(_ context.Context, n int) (int, error) { return n, nil })
+
+func TestMain(m *testing.M) {
+	switch {
+	case os.Getenv(envHang) != "":
+		hang()
+	case os.Getenv(envExit) != "":
+		fmt.Fprintln(os.Stderr, "refusing to work")
+		os.Exit(9)
+	case os.Getenv(envNoMain) != "":
+		openWithoutMain()
+	}
+	tutti.Main()
+	if pool, err := tutti.Open(context.Background(), tutti.Config{Workers: 1}); err == nil {
+		_ = pool.Close() // what is opened once and kept is not left over
+	}
+	before := census()
+	code := m.Run()
+	if left := before.leftovers(); code == 0 && len(left) > 0 {
+		fmt.Fprintln(os.Stderr, "left over:", left)
+		code = 1
+	}
+	os.Exit(code)
+}
+
+// hang tells through descriptor 6, if that is there, that it has begun, and
+// never ends.
+func hang() {
+	if f := os.NewFile(6, "begun"); f != nil {
+		_, _ = f.Write([]byte{1})
+	}
+	select {}
+}
+
+func openWithoutMain() {
+	_, err := tutti.Open(context.Background(), tutti.Config{})
+	fmt.Println(err)
+	os.Exit(0)
+}

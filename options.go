@@ -1,0 +1,68 @@
+package tutti
+
+import (
+	"slices"
+	"time"
+)
+
+// Option changes how a call's tasks are run.
+type Option func(*options)
+
+type options struct {
+	timeout    time.Duration
+	attempts   int
+	atMostOnce bool
+	contained  bool
+	priority   int
+	affinity   int
+	noWait     bool
+	window     int
+}
+
+func (o *options) apply(opts []Option) {
+	for _, f := range opts {
+		f(o)
+	}
+}
+
+// Timeout limits how long each task may run, counted from its start. A task
+// past its limit has its context cancelled; one that still runs after
+// Config.Grace is killed. Either way only that task fails, with an error that is
+// context.DeadlineExceeded.
+func Timeout(d time.Duration) Option { return func(o *options) { o.timeout = d } }
+
+// Retries sets how often a task is run again after its worker died of it; 0
+// means that the first such death is its end. Without this option it is 2.
+// Deaths that other tasks are to blame for do not count.
+func Retries(n int) Option { return func(o *options) { o.attempts = max(0, n) + 1 } }
+
+// AtMostOnce has each task begun once only: when its worker dies it fails with
+// a CrashError, whoever was to blame.
+func AtMostOnce() Option { return func(o *options) { o.atMostOnce = true } }
+
+// Contained says of tasks that run AtMostOnce that they cannot harm their worker,
+// since all they do is run other programs: they may share it.
+func Contained() Option { return func(o *options) { o.contained = true } }
+
+// Priority has tasks taken before those of a lower priority; 0 is normal. A
+// pool tells three classes apart: above, at and below 0.
+func Priority(n int) Option { return func(o *options) { o.priority = n } }
+
+// Affinity has tasks wait at a worker, numbered from 1, whose caches or files
+// are warm for them. Another one takes them when it is idle.
+func Affinity(worker int) Option { return func(o *options) { o.affinity = worker } }
+
+// NoWait has Call and Go fail with ErrFull where they would wait for room.
+func NoWait() Option { return func(o *options) { o.noWait = true } }
+
+// Window sets how many tasks of a Map may be under way at once; without this
+// option it is 1024, or a quarter of Config.Tasks if that is less.
+func Window(n int) Option { return func(o *options) { o.window = max(1, n) } }
+
+const defaultWindow = 1024
+
+func windowOf(opts []Option) (o options) {
+	o.window = defaultWindow
+	o.apply(slices.Clip(opts))
+	return o
+}

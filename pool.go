@@ -1,0 +1,267 @@
+package tutti
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"runtime"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/tutti-run/tutti/internal/core"
+	"github.com/tutti-run/tutti/internal/engine"
+	"github.com/tutti-run/tutti/topo"
+)
+
+// Pool is a set of worker processes and the memory they share with this one.
+// All its methods, and calls of functions over it, may be used from many
+// goroutines at once.
+type Pool struct {
+	sub     *engine.Submitter
+	master  *engine.Master // nil inside a worker
+	numbers map[string]uint32
+
+	calls  sync.WaitGroup // what Drain waits for
+	mu     sync.Mutex
+	closed bool
+	unmap  sync.Once
+	unbind func() bool // has Open's context forget the pool
+	lent   atomic.Bool // the user has had memory of the pool: a Slice's
+}
+
+// Open starts a pool and returns when all its workers are ready. When ctx ends,
+// the pool is closed.
+func Open(ctx context.Context, c Config) (*Pool, error) {
+	if !mainCalled.Load() {
+		return nil, ErrNoMain
+	}
+	if runtime.GOOS != "linux" {
+		return nil, ErrUnsupported
+	}
+	if ctx.Err() != nil {
+		return nil, fmt.Errorf("tutti: open pool: %w", context.Cause(ctx))
+	}
+	machine, err := topo.Detect()
+	if err != nil {
+		return nil, fmt.Errorf("tutti: %w", err)
+	}
+	names := registeredNames()
+	cfg, err := c.engine(machine, names)
+	if err != nil {
+		return nil, err
+	}
+	master, err := engine.Open(ctx, cfg)
+	if err != nil {
+		return nil, fmt.Errorf("tutti: %w", err)
+	}
+	p := &Pool{sub: master.Submitter(), master: master, numbers: numbersOf(names)}
+	pools.add(p)
+	p.mu.Lock()
+	p.unbind = context.AfterFunc(ctx, func() { _ = p.Close() })
+	p.mu.Unlock()
+	return p, nil
+}
+
+// engine fills in what the zero value leaves open.
+func (c Config) engine(m *topo.Machine, names []string) (engine.Config, error) {
+	cpus := m.Parallelism()
+	workers := cmp.Or(c.Workers, cpus)
+	lanes := cmp.Or(c.Concurrency, workers*cmp.Or(c.TasksPerWorker, 1))
+	tasks := cmp.Or(c.Tasks, DefaultTasks)
+	switch {
+	case workers < 1 || workers >= engine.MaxSlots:
+		return engine.Config{}, fmt.Errorf("tutti: Config.Workers is %d: 1 to %d are possible", workers, engine.MaxSlots-1)
+	case c.TasksPerWorker < 0:
+		return engine.Config{}, fmt.Errorf("tutti: Config.TasksPerWorker is %d", c.TasksPerWorker)
+	case c.Memory < 0:
+		return engine.Config{}, fmt.Errorf("tutti: Config.Memory is %d", c.Memory)
+	case c.Grace < 0 || c.AttachTimeout < 0:
+		return engine.Config{}, fmt.Errorf("tutti: Config.Grace is %v, Config.AttachTimeout %v: neither is below 0", c.Grace, c.AttachTimeout)
+	case lanes < workers:
+		return engine.Config{}, fmt.Errorf("tutti: Config.Concurrency is %d, less than the %d workers", lanes, workers)
+	case c.Spin > time.Second:
+		return engine.Config{}, fmt.Errorf("tutti: Config.Spin is %v: at most a second is possible", c.Spin)
+	case lanes > 1<<16:
+		return engine.Config{}, fmt.Errorf("tutti: %d tasks at once: at most 65536 are possible", lanes)
+	case tasks < 64 || tasks > 1<<16 || tasks%64 != 0:
+		return engine.Config{}, fmt.Errorf("tutti: Config.Tasks is %d: a multiple of 64 from 64 to 65536 is possible", tasks)
+	}
+	memory := c.Memory
+	if memory == 0 {
+		memory = m.MemoryBytes
+		if m.MemoryLimit > 0 {
+			memory = min(memory, m.MemoryLimit)
+		}
+		memory /= 2
+	}
+	share := max(1, cpus/workers)
+	cfg := engine.Config{
+		Workers: workers, Lanes: lanes, Policy: c.Policy, Threads: share, Tasks: tasks, Memory: memory,
+		SpinNs:  int64(c.Spin),
+		Limits:  core.StopLimits{Grace: core.Span(cmp.Or(c.Grace, 2*time.Second)), QuitGrace: core.Second},
+		Restart: core.DefaultIntensity(workers),
+		Attach:  core.Span(cmp.Or(c.AttachTimeout, 10*time.Second)),
+		Env:     c.Env, Files: c.Files, Stdout: c.Stdout, Stderr: c.Stderr, Adopt: c.Adopt, Names: names,
+	}
+	if c.MaxRestarts > 0 {
+		cfg.Restart.Max = c.MaxRestarts
+	}
+	switch {
+	case c.Spin < 0 || c.Spin == 0 && workers >= cpus:
+		cfg.SpinNs = 0 // a poller would take the CPU from who could end its wait
+	case c.Spin == 0:
+		cfg.SpinNs = -1 // measure
+	}
+	if c.Pin {
+		cfg.CPUs = m.Spread()
+	}
+	if cfg.Stdout == nil {
+		cfg.Stdout = os.Stdout
+	}
+	if cfg.Stderr == nil {
+		cfg.Stderr = os.Stderr
+	}
+	if cfg.Env == nil {
+		cfg.Env = workerEnv(os.Environ(), share)
+	}
+	return cfg, nil
+}
+
+// threadVariables bound the threads of numerical libraries, which otherwise
+// start one a CPU in every worker.
+var threadVariables = []string{
+	"OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "BLIS_NUM_THREADS",
+	"VECLIB_MAXIMUM_THREADS", "NUMEXPR_NUM_THREADS", "RAYON_NUM_THREADS",
+}
+
+// workerEnv is the environment of a worker: env, with thread bounds where the
+// user has set none. Under the race detector a worker leaves at once.
+func workerEnv(env []string, share int) []string {
+	env = slices.Clone(env)
+	set := map[string]bool{}
+	for _, kv := range env {
+		name, _, _ := strings.Cut(kv, "=")
+		set[name] = true
+	}
+	for _, name := range threadVariables {
+		if !set[name] {
+			env = append(env, fmt.Sprintf("%s=%d", name, share))
+		}
+	}
+	if raceEnabled && !set["GORACE"] {
+		env = append(env, "GORACE=atexit_sleep_ms=0")
+	}
+	return env
+}
+
+// Close ends the pool now: tasks that wait are dropped, those that run are
+// cancelled and, after Config.Grace, killed with their workers. Calls under way
+// return ErrClosed. It returns when every worker process is gone.
+func (p *Pool) Close() error {
+	if p.master == nil {
+		return errors.New("tutti: a task cannot close the pool that it runs in")
+	}
+	p.mu.Lock()
+	p.closed = true
+	unbind := p.unbind
+	p.mu.Unlock()
+	unbind()
+	p.master.Close()
+	p.unmap.Do(func() {
+		pools.remove(p)
+		go func() { // calls that are still on their way out look at the memory
+			p.calls.Wait()
+			if !p.lent.Load() {
+				p.master.Unmap()
+			}
+		}()
+	})
+	return nil
+}
+
+// Drain waits until every call under way has returned, and then closes the
+// pool. New calls fail from the start. When ctx ends first the pool is closed
+// at once and the error is that of ctx. A future counts until it was waited for.
+func (p *Pool) Drain(ctx context.Context) error {
+	p.mu.Lock()
+	p.closed = true
+	p.mu.Unlock()
+	idle := make(chan struct{})
+	go func() { p.calls.Wait(); close(idle) }()
+	select {
+	case <-idle:
+		return p.Close()
+	case <-ctx.Done():
+		return errors.Join(context.Cause(ctx), p.Close())
+	}
+}
+
+// Workers returns the number of worker processes.
+func (p *Pool) Workers() int { return p.sub.Workers() }
+
+// enter notes a call under way; leave ends it.
+func (p *Pool) enter() error {
+	if p.master == nil {
+		return nil
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.closed {
+		if err := p.sub.Err(); err != nil {
+			return err
+		}
+		return ErrClosed
+	}
+	p.calls.Add(1)
+	return nil
+}
+
+// join notes a goroutine of a call that may outlive it.
+func (p *Pool) join() {
+	if p.master != nil {
+		p.calls.Add(1)
+	}
+}
+
+func (p *Pool) leave() {
+	if p.master != nil {
+		p.calls.Done()
+	}
+}
+
+// number returns the number of a function in this pool.
+func (p *Pool) number(name string) (uint32, error) {
+	n, ok := p.numbers[name]
+	if !ok {
+		return 0, fmt.Errorf("tutti: function %q was registered after the pool was opened; register it in a package-level variable", name)
+	}
+	return n, nil
+}
+
+func numbersOf(names []string) map[string]uint32 {
+	numbers := make(map[string]uint32, len(names))
+	for i, n := range names {
+		numbers[n] = uint32(i)
+	}
+	return numbers
+}
+
+// inWorker is the pool as this worker process sees it; set once by the first task.
+var inWorker atomic.Pointer[Pool]
+
+// workerPool returns the pool that a task runs in.
+func workerPool(r *engine.Run) *Pool {
+	if p := inWorker.Load(); p != nil {
+		return p
+	}
+	p := &Pool{sub: r.Submitter(), numbers: numbersOf(r.Names())}
+	if inWorker.CompareAndSwap(nil, p) {
+		pools.add(p)
+	}
+	return inWorker.Load()
+}

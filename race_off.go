@@ -1,0 +1,5 @@
+//go:build !race
+
+package tutti
+
+const raceEnabled = false
