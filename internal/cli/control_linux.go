@@ -1,0 +1,151 @@
+package cli
+
+import (
+	"encoding/json"
+	"fmt"
+	"os"
+	"structs"
+	"sync/atomic"
+	"unsafe"
+
+	"github.com/tutti-run/tutti/shm"
+)
+
+// stage is how far the end of a run has got. It only grows.
+type stage uint32
+
+const (
+	running  stage = iota
+	draining       // nothing more is started
+	ending         // and what runs is asked to end, by the term sequence
+	killing        // and what runs is killed
+)
+
+// control is the page by which the master steers the commands in all workers at
+// once: it writes, they read, but for spoolTail. A worker that is started late
+// finds the state as it is.
+//
+//	offset  size  field      writer       if the writer dies
+//	     0     4  stage      master       the workers' lifeline ends them
+//	     4     4  paused     master       likewise; 1: no command is to make progress
+//	     8     4  bell       master       likewise; a futex, changes with the others
+//	    64     8  spoolTail  all, by add  a region of the spool is used by nobody
+//	   128     8  setupLen   master, before the workers start
+//	   136        setup      likewise
+type control struct {
+	_         structs.HostLayout
+	stage     atomic.Uint32
+	paused    atomic.Uint32
+	bell      uint32
+	_         [52]byte
+	spoolTail atomic.Int64
+	_         [56]byte
+	setupLen  int64
+	setup     [controlBytes - 136]byte
+}
+
+const controlBytes = 64 << 10
+
+var _ [controlBytes]byte = [unsafe.Sizeof(control{})]byte{}
+
+// setup is what every command of a run has in common, and workers are told once.
+type setup struct {
+	Master    int // process number
+	TimeoutNs int64
+	Term      []termStep
+	Direct    bool // commands write to the master's own files
+	KillLeft  bool
+	MemoryMax int    // bytes of each stream kept in memory
+	SpoolFlaw string // why there is no spool
+}
+
+type termStep struct {
+	Signal int
+	WaitNs int64
+}
+
+// newControl makes the page. The segment goes with this process.
+func newControl(s setup) (*control, *os.File, error) {
+	seg, err := shm.Create(controlBytes, controlBytes)
+	if err != nil {
+		return nil, nil, fmt.Errorf("control page: %w", err)
+	}
+	c := (*control)(seg.Base())
+	b, err := json.Marshal(s)
+	if err == nil && len(b) > len(c.setup) {
+		err = fmt.Errorf("%d bytes of setup for a page of %d", len(b), len(c.setup))
+	}
+	if err != nil {
+		return nil, nil, fmt.Errorf("control page: %w", err)
+	}
+	c.setupLen = int64(copy(c.setup[:], b))
+	return c, os.NewFile(uintptr(seg.FD()), "control"), nil
+}
+
+// attachControl finds the page in a worker.
+func attachControl(fd int) (*control, setup, error) {
+	var s setup
+	seg, err := shm.Attach(fd)
+	if err != nil {
+		return nil, s, fmt.Errorf("control page: %w", err)
+	}
+	if seg.Size() < controlBytes {
+		return nil, s, fmt.Errorf("control page: %d bytes", seg.Size())
+	}
+	c := (*control)(seg.Base())
+	if err := json.Unmarshal(c.setup[:min(max(c.setupLen, 0), int64(len(c.setup)))], &s); err != nil {
+		return nil, s, fmt.Errorf("control page: %w", err)
+	}
+	return c, s, nil
+}
+
+// raise moves the stage forward and tells the workers. It reports whether the
+// stage was lower before.
+func (c *control) raise(to stage) bool {
+	for {
+		was := c.stage.Load()
+		if was >= uint32(to) {
+			return false
+		}
+		if c.stage.CompareAndSwap(was, uint32(to)) {
+			c.paused.Store(0)
+			c.ring()
+			return true
+		}
+	}
+}
+
+func (c *control) now() stage { return stage(c.stage.Load()) }
+
+// pause holds all commands, or lets them go on.
+func (c *control) pause(on bool) {
+	value := uint32(0)
+	if on {
+		value = 1
+	}
+	c.paused.Store(value)
+	c.ring()
+}
+
+func (c *control) ring() {
+	atomic.AddUint32(&c.bell, 1)
+	shm.Wake(&c.bell, 1<<30)
+}
+
+// await sleeps until the page has changed since bell was read.
+func (c *control) await(bell uint32) { shm.Wait(&c.bell, bell, 0) }
+
+// awaitStart waits while commands are paused and reports whether one may be
+// started now.
+func (c *control) awaitStart() bool {
+	for {
+		bell := atomic.LoadUint32(&c.bell)
+		switch {
+		case c.now() != running:
+			return false
+		case c.paused.Load() == 0:
+			return true
+		}
+		c.await(bell)
+	}
+}

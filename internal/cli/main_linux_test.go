@@ -1,0 +1,231 @@
+package cli
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/rogpeppe/go-internal/testscript"
+	"golang.org/x/sys/unix"
+
+	"github.com/tutti-run/tutti"
+	"github.com/tutti-run/tutti/internal/proc"
+)
+
+// TestMain makes this executable the tutti program too, for the scripts: a worker
+// first of all, then tutti itself, else the tests.
+func TestMain(m *testing.M) {
+	tutti.Main()
+	testscript.Main(leakCheck{m}, map[string]func(){
+		"tutti": func() { os.Exit(Main(os.Args[1:])) },
+	})
+}
+
+// leakCheck fails the tests when processes or temporary files are left.
+type leakCheck struct{ m *testing.M }
+
+var leftovers struct {
+	sync.Mutex
+	names []string
+}
+
+func (l leakCheck) Run() int {
+	// Race builds of workers and masters would sleep a second when they leave.
+	if err := os.Setenv("GORACE", "atexit_sleep_ms=0"); err != nil {
+		panic(err)
+	}
+	if err := proc.BecomeSubreaper(); err != nil {
+		panic(err)
+	}
+	code := l.m.Run()
+	killed, err := proc.KillOrphans(func(int) bool { return false })
+	if len(killed) > 0 || err != nil {
+		fmt.Fprintf(os.Stderr, "processes were left running: %v %v\n", killed, err)
+		code = 1
+	}
+	if len(leftovers.names) > 0 {
+		fmt.Fprintf(os.Stderr, "temporary files were left: %v\n", leftovers.names)
+		code = 1
+	}
+	return code
+}
+
+func TestScripts(t *testing.T) {
+	testscript.Run(t, testscript.Params{
+		Dir:                 "testdata/script",
+		RequireExplicitExec: true,
+		Setup: func(e *testscript.Env) error {
+			tmp := filepath.Join(e.WorkDir, "tmp")
+			if err := os.Mkdir(tmp, 0o777); err != nil {
+				return err
+			}
+			e.Setenv("TMPDIR", tmp)
+			e.Setenv("SHELL", "/bin/bash")
+			e.Setenv("GORACE", os.Getenv("GORACE"))
+			e.Defer(func() {
+				names, _ := filepath.Glob(filepath.Join(tmp, "*"))
+				leftovers.Lock()
+				leftovers.names = append(leftovers.names, names...)
+				leftovers.Unlock()
+			})
+			return nil
+		},
+		Condition: func(cond string) (bool, error) {
+			if cond != "tmpfs" {
+				return false, fmt.Errorf("unknown condition %q", cond)
+			}
+			return mayMount(), nil
+		},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){
+			"exits": exits, "gone": gone, "signal": signalProcess, "lines": awaitLines, "tmpfs": mountTmpfs, "nasty": nastyFiles, "state": awaitState,
+		},
+	})
+}
+
+// exits runs a shell text and wants this exit status: exits 3 'tutti map …'.
+func exits(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 2 {
+		ts.Fatalf("usage: exits STATUS TEXT")
+	}
+	err := ts.Exec("bash", "-c", args[1])
+	code := 0
+	if err != nil {
+		exit, ok := err.(*exec.ExitError)
+		if !ok {
+			ts.Fatalf("%v", err)
+		}
+		code = exit.ExitCode()
+	}
+	if strconv.Itoa(code) != args[0] {
+		ts.Fatalf("exit status %d, want %s", code, args[0])
+	}
+}
+
+// patience bounds every wait for something that is to happen.
+const patience = 30 * time.Second
+
+// gone waits for the end of the processes whose numbers are in files.
+func gone(ts *testscript.TestScript, neg bool, args []string) {
+	for _, file := range args {
+		for _, word := range strings.Fields(ts.ReadFile(file)) {
+			pid, err := strconv.Atoi(word)
+			ts.Check(err)
+			fd, err := unix.PidfdOpen(pid, 0)
+			if err == unix.ESRCH {
+				continue
+			}
+			ts.Check(err)
+			fds := []unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}
+			n, err := pollAgain(fds, patience)
+			_ = unix.Close(fd)
+			if n != 1 || err != nil {
+				ts.Fatalf("process %d of %s is still there (%v)", pid, file, err)
+			}
+		}
+	}
+}
+
+func pollAgain(fds []unix.PollFd, wait time.Duration) (int, error) {
+	for {
+		n, err := unix.Poll(fds, int(wait/time.Millisecond))
+		if err != unix.EINTR {
+			return n, err
+		}
+	}
+}
+
+// signalProcess sends a signal to the processes whose numbers are in a file:
+// signal KILL pid.
+func signalProcess(ts *testscript.TestScript, neg bool, args []string) {
+	for _, word := range strings.Fields(ts.ReadFile(args[1])) {
+		pid, err := strconv.Atoi(word)
+		ts.Check(err)
+		ts.Check(syscall.Kill(pid, unix.SignalNum("SIG"+args[0])))
+	}
+}
+
+// awaitLines waits until a file has so many lines: lines 101 log, or lines ran+1
+// log for one more than the file ran has now.
+func awaitLines(ts *testscript.TestScript, neg bool, args []string) {
+	want, err := strconv.Atoi(args[0])
+	if other, ok := strings.CutSuffix(args[0], "+1"); ok {
+		want, err = strings.Count(ts.ReadFile(other), "\n")+1, nil
+	}
+	ts.Check(err)
+	path := ts.MkAbs(args[1])
+	fd, err := unix.InotifyInit1(unix.IN_CLOEXEC)
+	ts.Check(err)
+	defer unix.Close(fd)
+	_, err = unix.InotifyAddWatch(fd, filepath.Dir(path), unix.IN_MODIFY|unix.IN_CREATE|unix.IN_MOVED_TO)
+	ts.Check(err)
+	buf := make([]byte, 64<<10)
+	for {
+		text, _ := os.ReadFile(path) // absent: no lines
+		if strings.Count(string(text), "\n") >= want {
+			return
+		}
+		fds := []unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}
+		if n, err := pollAgain(fds, patience); n != 1 || err != nil {
+			ts.Fatalf("%s has not %d lines (%v):\n%s", args[1], want, err, text)
+		}
+		_, _ = unix.Read(fd, buf)
+	}
+}
+
+// mayMount reports whether this process may mount file systems.
+var mayMount = sync.OnceValue(func() bool {
+	dir, err := os.MkdirTemp("", "tutti-mount")
+	if err != nil {
+		return false
+	}
+	defer os.Remove(dir)
+	if err := unix.Mount("tmpfs", dir, "tmpfs", 0, "size=64k"); err != nil {
+		return false
+	}
+	return unix.Unmount(dir, 0) == nil
+})
+
+// mountTmpfs mounts a small file system: tmpfs DIR SIZE.
+func mountTmpfs(ts *testscript.TestScript, neg bool, args []string) {
+	dir := ts.MkAbs(args[0])
+	ts.Check(os.MkdirAll(dir, 0o777))
+	ts.Check(unix.Mount("tmpfs", dir, "tmpfs", 0, "size="+args[1]))
+	ts.Defer(func() { _ = unix.Unmount(dir, unix.MNT_DETACH) })
+}
+
+// nastyFiles makes files in a folder whose names hold every byte that a name can
+// hold, alone and beside others, and words that a shell would act on.
+func nastyFiles(ts *testscript.TestScript, neg bool, args []string) {
+	dir := ts.MkAbs(args[0])
+	ts.Check(os.MkdirAll(dir, 0o777))
+	names := []string{"a b;rm -rf x$(y)", "-rf", "--", "~", "*", "?", "[a]", "a'b\"c`d`", "$HOME", "!!", "#", "&", "{}", "{1}", "a\nb", " ", "\t", "\\", "é", "a=b", "|cat", ">out"}
+	for b := 1; b < 256; b++ {
+		if b != '/' && b != '.' {
+			names = append(names, "x"+string([]byte{byte(b)})+"y")
+		}
+	}
+	for _, name := range names {
+		ts.Check(os.WriteFile(filepath.Join(dir, name), []byte(name), 0o666))
+	}
+}
+
+// awaitState waits until a process is in a state: state T pid. It asks the kernel
+// to tell of each change by reading again and again, as there is no event for it.
+func awaitState(ts *testscript.TestScript, neg bool, args []string) {
+	pid := strings.TrimSpace(ts.ReadFile(args[1]))
+	for end := time.Now().Add(patience); time.Now().Before(end); unix.Nanosleep(&unix.Timespec{Nsec: 1e6}, nil) {
+		stat, err := os.ReadFile("/proc/" + pid + "/stat")
+		ts.Check(err)
+		if fields := strings.Fields(string(stat[strings.LastIndexByte(string(stat), ')')+1:])); fields[0] == args[0] {
+			return
+		}
+	}
+	ts.Fatalf("process %s is not in state %s", pid, args[0])
+}

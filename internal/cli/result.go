@@ -1,0 +1,97 @@
+package cli
+
+import (
+	"github.com/tutti-run/tutti/internal/core"
+	"github.com/tutti-run/tutti/internal/proc"
+)
+
+// call is a command on its way to a worker.
+type call struct {
+	Seq   int64    `cbor:"1,keyasint"`
+	Argv  []string `cbor:"2,keyasint,omitempty"`
+	Path  string   `cbor:"3,keyasint,omitempty"` // Path, Shell and Display as in command.Rendered
+	Shell string   `cbor:"4,keyasint,omitempty"`
+	// Display is sent only where the slot is still to be filled in.
+	Display string `cbor:"5,keyasint,omitempty"`
+}
+
+// howEnded says how a command came to its end.
+type howEnded uint8
+
+const (
+	endedItself howEnded = iota
+	timedOut
+	stopped    // the run was ended while it ran
+	notStarted // the run was ended before
+	lost       // its worker died
+)
+
+// result is what became of a command.
+type result struct {
+	How     howEnded     `cbor:"1,keyasint,omitempty"`
+	Exit    int          `cbor:"2,keyasint,omitempty"` // as a shell shows it; -1 where there is none
+	Signal  int          `cbor:"3,keyasint,omitempty"`
+	Start   int64        `cbor:"4,keyasint,omitempty"` // ns since 1970
+	Runtime int64        `cbor:"5,keyasint,omitempty"` // ns
+	CPU     int64        `cbor:"6,keyasint,omitempty"` // ns, of the command and what it waited for
+	Stdout  captured     `cbor:"7,keyasint,omitempty"`
+	Stderr  captured     `cbor:"8,keyasint,omitempty"`
+	Fault   string       `cbor:"9,keyasint,omitempty"` // what went wrong beside the command itself
+	Strays  []proc.Stray `cbor:"10,keyasint,omitempty"`
+}
+
+// captured is what a command wrote to one stream: Head, then each range of the
+// spool in Rest.
+type captured struct {
+	Head []byte        `cbor:"1,keyasint,omitempty"`
+	Rest []proc.Extent `cbor:"2,keyasint,omitempty"`
+}
+
+func (c *captured) size() int64 {
+	n := int64(len(c.Head))
+	for _, e := range c.Rest {
+		n += e.Len
+	}
+	return n
+}
+
+// ok reports whether the command succeeded and its output is whole.
+func (r *result) ok() bool {
+	return r.How == endedItself && r.Exit == 0 && r.Signal == 0 && r.Fault == ""
+}
+
+// status is the exit status that decides about halting: as a shell shows it.
+func (r *result) status() int {
+	if r.How != endedItself || r.Exit == 0 && !r.ok() {
+		return -1
+	}
+	return r.Exit
+}
+
+// logged are the columns Exitval and Signal of the job log: a command that was
+// killed has the signal and no exit value, one that had to be ended has -1.
+func (r *result) logged() (exit, signal int) {
+	switch {
+	case r.How != endedItself || r.Exit == 0 && r.Fault != "":
+		return -1, r.Signal
+	case r.Signal != 0:
+		return 0, r.Signal
+	}
+	return r.Exit, 0
+}
+
+// end is how an attempt ended, for the decision about another.
+func (r *result) end() core.CommandEnd {
+	switch r.How {
+	case timedOut:
+		return core.CommandTimedOut
+	case stopped, notStarted:
+		return core.CommandStopped
+	case lost:
+		return core.CommandLost
+	}
+	if r.ok() {
+		return core.CommandOK
+	}
+	return core.CommandFailed
+}

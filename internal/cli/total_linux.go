@@ -1,0 +1,137 @@
+package cli
+
+import (
+	"fmt"
+	"io"
+	"math"
+	"os"
+
+	"github.com/tutti-run/tutti/internal/command"
+)
+
+// neverBlocks reports whether all inputs are there: on the command line and in
+// plain files. Then a look ahead costs no waiting.
+func neverBlocks(sources []command.SourceSpec) bool {
+	if len(sources) == 0 {
+		return isPlainFile("-")
+	}
+	for _, s := range sources {
+		if s.Kind == command.File && !isPlainFile(s.File) {
+			return false
+		}
+	}
+	return true
+}
+
+func isPlainFile(name string) bool {
+	info, err := os.Stdin.Stat()
+	if name != "-" {
+		info, err = os.Stat(name)
+	}
+	return err == nil && info.Mode().IsRegular()
+}
+
+// countInputs tells how many jobs there will be. It is known at once of inputs on
+// the command line; of others (ok is then true too) only where all must be read
+// before the first job starts, because a halt rule speaks of a percentage of them.
+func countInputs(p *mapPlan, spec *command.InputSpec) (n int64, ok bool, err error) {
+	if n, ok = countArgs(p.sources); ok || !p.halt.Percent {
+		return n, ok, nil
+	}
+	kept := keeper{stdin: spec.Stdin, copies: map[string]*os.File{}}
+	*spec = kept.rereadable(*spec)
+	for _, err := range command.Inputs(*spec) {
+		if err != nil {
+			return 0, false, err
+		}
+		n++
+	}
+	*spec = kept.rereadable(*spec) // from the beginning
+	return n, true, nil
+}
+
+// countArgs multiplies the lengths of sources on the command line.
+func countArgs(sources []command.SourceSpec) (n int64, ok bool) {
+	n = 1
+	some := false
+	for _, s := range sources {
+		if s.Kind != command.Args {
+			return 0, false
+		}
+		some = some || len(s.Args) > 0
+		size := int64(max(len(s.Args), 1)) // none beside others counts as one that is empty
+		if n > math.MaxInt64/size {
+			return 0, false
+		}
+		n *= size
+	}
+	if len(sources) == 0 {
+		return 0, false
+	}
+	if !some {
+		return 0, true
+	}
+	return n, true
+}
+
+// keeper copies inputs that can be read only once into unnamed files.
+type keeper struct {
+	stdin  io.Reader
+	copies map[string]*os.File
+}
+
+// rereadable is spec with inputs that can be read again and again.
+func (k *keeper) rereadable(spec command.InputSpec) command.InputSpec {
+	spec.Open = func(name string) (io.ReadCloser, error) { return k.open(name) }
+	spec.Stdin = &late{open: func() (io.Reader, error) { return k.open("-") }}
+	return spec
+}
+
+func (k *keeper) open(name string) (io.ReadCloser, error) {
+	if name != "-" && isPlainFile(name) {
+		return os.Open(name)
+	}
+	if k.copies[name] == nil {
+		f, err := k.copy(name)
+		if err != nil {
+			return nil, fmt.Errorf("keep the inputs to count them: %w", err)
+		}
+		k.copies[name] = f
+	}
+	return io.NopCloser(io.NewSectionReader(k.copies[name], 0, math.MaxInt64)), nil
+}
+
+func (k *keeper) copy(name string) (*os.File, error) {
+	from := k.stdin
+	if name != "-" {
+		f, err := os.Open(name)
+		if err != nil {
+			return nil, err
+		}
+		defer f.Close()
+		from = f
+	}
+	to, err := openUnlinked(os.TempDir())
+	if err != nil {
+		return nil, err
+	}
+	if _, err := io.Copy(to, from); err != nil {
+		return nil, spillFault(err)
+	}
+	return to, nil
+}
+
+// late opens what it reads at the first read.
+type late struct {
+	open func() (io.Reader, error)
+	from io.Reader
+}
+
+func (l *late) Read(p []byte) (n int, err error) {
+	if l.from == nil {
+		if l.from, err = l.open(); err != nil {
+			return 0, err
+		}
+	}
+	return l.from.Read(p)
+}
