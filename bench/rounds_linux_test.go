@@ -1,0 +1,153 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/tutti-run/tutti"
+)
+
+// TestMain lets the test binary be its own worker and echo.
+func TestMain(m *testing.M) {
+	tutti.Main()
+	startProcess()
+	os.Exit(m.Run())
+}
+
+// Every contender that needs nothing installed does a small round; each checks its
+// own results.
+func TestRounds(t *testing.T) {
+	for _, c := range []contender{
+		{name: "threads, futex", round: betweenThreads(100, true)},
+		{name: "processes, futex", round: betweenProcesses(100, true)},
+		{name: "pipe", round: pipeRoundTrip(100)},
+		{name: "start two", round: startTwo(2)},
+		{name: "death notice", round: deathNotice(2)},
+		{name: "bare loop", round: counted(10, bareLoop(10, 2))},
+		{name: "goroutine pool", round: goroutinePool(5000)},
+		{name: "goroutine call", round: goroutineCall(100)},
+		{name: "codec", round: codecAlone(100)},
+		oursCall("call", tutti.Config{Workers: 1, Spin: -1}, 100),
+		{name: "processes, futex, rested", round: restedProcesses(20)},
+		oursCallParked(20),
+		oursOpen(2),
+		oursRecovery(3),
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			f, err := c.round(t.Context())
+			if err != nil || f.value <= 0 {
+				t.Errorf("figure %v, error %v", f.value, err)
+			}
+		})
+	}
+}
+
+// Each row is sound, and no two have the same name.
+func TestRows(t *testing.T) {
+	t.Parallel()
+	seen := map[string]bool{}
+	for _, r := range (&workshop{rounds: 5}).rows() {
+		if err := r.validate(); err != nil {
+			t.Error(err)
+		}
+		if seen[r.name] || r.title == "" || r.unit.name == "" {
+			t.Errorf("row %q: name taken, no title or no unit", r.name)
+		}
+		seen[r.name] = true
+	}
+}
+
+func TestProgram(t *testing.T) {
+	t.Parallel()
+	o, err := program{path: "/bin/sh", args: []string{"-c", `echo '{"n":2,"ns":3,"sum":4}'`}}.outcome(t.Context())
+	if want := (outcome{N: 2, Ns: 3, Sum: 4}); err != nil || o != want {
+		t.Errorf("outcome %+v, %v; want %+v", o, err, want)
+	}
+	_, _, err = program{path: "/bin/sh", args: []string{"-c", "echo trouble >&2; exit 3"}}.run(t.Context())
+	if err == nil || !strings.Contains(err.Error(), "exit status 3") || !strings.Contains(err.Error(), "trouble") {
+		t.Errorf("error %v, want the exit status and what it said", err)
+	}
+}
+
+// A program that is ended takes what it started with it; a survivor would hold the
+// output's pipe open, and run would wait for it.
+func TestProgramEndsWithItsGroup(t *testing.T) {
+	t.Parallel()
+	ctx, cancel := context.WithCancel(t.Context())
+	read, write, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer read.Close()
+	go func() {
+		// The grandchild has opened the pipe for writing once this byte arrives.
+		var b [1]byte
+		read.Read(b[:])
+		cancel()
+		write.Close()
+	}()
+	path := fmt.Sprintf("/proc/%d/fd/%d", os.Getpid(), write.Fd())
+	_, _, err = program{path: "/bin/sh", args: []string{"-c", "(echo x; exec sleep 1000) >" + path + " & wait"}}.run(ctx)
+	if err == nil {
+		t.Error("a killed program gave no error")
+	}
+	var b [1]byte
+	read.Read(b[:]) // the newline
+	if n, err := read.Read(b[:]); n != 0 {
+		t.Errorf("read %d bytes, %v; want the end of the pipe", n, err)
+	}
+}
+
+func TestCountedMissesCommands(t *testing.T) {
+	t.Parallel()
+	lazy := func(context.Context) (figure, error) { return figure{value: 1}, nil }
+	if _, err := counted(1<<40, lazy)(t.Context()); err == nil {
+		t.Error("a round that started nothing passed")
+	}
+}
+
+func TestInstalled(t *testing.T) {
+	t.Parallel()
+	if _, err := installed("tutti-bench-no-such-tool", "x", "get it there")(t.Context()); err == nil || err.Error() != "get it there" {
+		t.Errorf("error %v, want how to install it", err)
+	}
+}
+
+func TestPeakOfDryRun(t *testing.T) {
+	t.Parallel()
+	cat, err := exec.LookPath("cat")
+	if err != nil {
+		t.Skip(err)
+	}
+	if peak, err := peakOfDryRun(t.Context(), cat, nil, 20_000); err != nil || peak <= 0 {
+		t.Errorf("peak %d KiB, %v", peak, err)
+	}
+	head, err := exec.LookPath("head")
+	if err != nil {
+		t.Skip(err)
+	}
+	if _, err := peakOfDryRun(t.Context(), head, []string{"-n", "10"}, 20_000); err == nil {
+		t.Error("a program that lost lines passed")
+	}
+}
+
+func TestCheckJobLog(t *testing.T) {
+	t.Parallel()
+	list := filepath.Join(t.TempDir(), "numbers")
+	for _, test := range []struct {
+		log string
+		ok  bool
+	}{{"heading\nfirst\nsecond\n", true}, {"heading\nfirst\n", false}} {
+		if err := os.WriteFile(list+".log", []byte(test.log), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		if err := checkJobLog(list, 2); (err == nil) != test.ok {
+			t.Errorf("%q: error %v", test.log, err)
+		}
+	}
+}
