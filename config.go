@@ -42,6 +42,10 @@ type Config struct {
 	// blame, within a minute before the pool ends with an error; 0 means 8 for
 	// each worker.
 	MaxRestarts int
+	// InOrder has the tasks of a MapCompleted start in the order of its input, each
+	// taken by itself. Without it workers take tasks in batches, and one may start a
+	// few places before or behind its turn, which for short ones is many times faster.
+	InOrder bool
 	// Spin says how long a waiting process polls before it sleeps: 0 measures at
 	// the start and does not poll where workers leave no CPU free for it; below 0
 	// never polls; a second is the most. Where it does not poll it offers the CPU

@@ -24,6 +24,7 @@ type taskMore struct {
 	mu       sync.Mutex
 	done     chan struct{}
 	err      error
+	calls    map[*func()]struct{} // of AfterFunc
 	children []*engine.Pending
 }
 
@@ -87,6 +88,10 @@ func (m *taskMore) finish(err error) {
 		if m.done != nil {
 			close(m.done)
 		}
+		for f := range m.calls {
+			go (*f)()
+		}
+		m.calls = nil
 	}
 }
 
@@ -122,6 +127,35 @@ func (t *task) Done() <-chan struct{} {
 		t.run.OnCancel(t.id, m.cancelled) // at once when it has been asked already
 	}
 	return done
+}
+
+// AfterFunc is what context.AfterFunc uses, where it would else keep a goroutine
+// for each task to wait for its end.
+func (t *task) AfterFunc(f func()) (stop func() bool) {
+	t.Done() // has the worker tell of a cancellation
+	return t.ask().after(f)
+}
+
+// after has f called in a goroutine of its own when the context ends, unless stop
+// is called before.
+func (m *taskMore) after(f func()) (stop func() bool) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.err != nil {
+		go f()
+		return func() bool { return false }
+	}
+	if m.calls == nil {
+		m.calls = map[*func()]struct{}{}
+	}
+	m.calls[&f] = struct{}{}
+	return func() bool {
+		m.mu.Lock()
+		defer m.mu.Unlock()
+		_, waiting := m.calls[&f]
+		delete(m.calls, &f)
+		return waiting
+	}
 }
 
 func (t *task) Err() error {

@@ -16,17 +16,23 @@ import (
 
 // layers says which packages of this module a package may import.
 var layers = map[string][]string{
-	"topo":             {},
-	"shm":              {},
-	"sched":            {},
-	"internal/core":    {},
-	"internal/proc":    {},
-	"internal/command": {},
-	"internal/journal": {},
-	"internal/engine":  {"internal/core", "internal/proc", "sched", "shm", "topo"},
-	".":                {"internal/core", "internal/engine", "shm", "topo"},
-	"internal/cli":     {".", "internal/command", "internal/core", "internal/journal", "internal/proc", "shm", "topo"},
-	"cmd/tutti":        {".", "internal/cli"},
+	"topo":              {},
+	"shm":               {},
+	"sched":             {},
+	"internal/core":     {},
+	"internal/proc":     {},
+	"internal/command":  {},
+	"internal/journal":  {},
+	"internal/record":   {},
+	"internal/results":  {},
+	"internal/progress": {},
+	"internal/spool":    {"shm"},
+	"internal/options":  {"internal/command", "internal/record"},
+	"internal/engine":   {"internal/core", "internal/proc", "sched", "shm", "topo"},
+	".":                 {"internal/core", "internal/engine", "shm", "topo"},
+	"internal/cli": {".", "internal/command", "internal/core", "internal/journal", "internal/options", "internal/proc",
+		"internal/progress", "internal/record", "internal/results", "internal/spool", "shm", "topo"},
+	"cmd/tutti": {".", "internal/cli"},
 }
 
 // pure packages decide and never act.

@@ -103,6 +103,7 @@ func (c Config) engine(m *topo.Machine, names []string) (engine.Config, error) {
 	cfg := engine.Config{
 		Workers: workers, Lanes: lanes, Policy: c.Policy, Threads: share, Tasks: tasks, Memory: memory,
 		SpinNs:  int64(c.Spin),
+		InOrder: c.InOrder,
 		Limits:  core.StopLimits{Grace: core.Span(cmp.Or(c.Grace, 2*time.Second)), QuitGrace: core.Second},
 		Restart: core.DefaultIntensity(workers),
 		Attach:  core.Span(cmp.Or(c.AttachTimeout, 10*time.Second)),

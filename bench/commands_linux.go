@@ -1,159 +1,129 @@
 package main
 
 import (
+	"bytes"
 	"context"
-	"errors"
 	"fmt"
 	"os"
-	"os/exec"
-	"path/filepath"
 	"strconv"
-	"strings"
 	"time"
 )
 
-// tool starts a command for each of many inputs.
-type tool struct {
-	name  string
-	kind  kind
-	ready func(context.Context) (version string, err error)
-	// command is its command line for the numbers 0 to n-1, which are the lines of
-	// the file list, and the targets of the makefile beside it.
-	command func(list string, n int64) program
-	// check looks, outside of the time, at what a run left behind; nil: nothing.
-	check func(list string, n int64) error
-}
-
-var xargs = tool{
-	name: "xargs -P2 -n1", kind: peer,
-	ready: installed("xargs", "GNU findutils", "not installed; apt-get install -y findutils"),
-	command: func(list string, n int64) program {
-		return program{path: "xargs", args: []string{"-P2", "-n1", trueProgram}, input: list}
-	},
-}
-
-var gnuParallel = tool{
-	name: "GNU parallel -j2", kind: peer,
-	ready: installed("parallel", "GNU parallel", "not installed; apt-get install -y parallel"),
-	command: func(list string, n int64) program {
-		return program{path: "parallel", args: []string{"-j2", trueProgram}, input: list}
-	},
-}
-
-var gnuMake = tool{
-	name: "make -j2", kind: peer,
-	ready: installed("make", "GNU Make", "not installed; apt-get install -y make"),
-	command: func(list string, n int64) program {
-		return program{path: "make", args: []string{"-s", "-j2", "-f", list + ".mk"}}
-	},
-}
-
-var rush = tool{
-	name: "rush -j2", kind: peer,
-	ready: installed("rush", "rush v", "not installed; go install github.com/shenwei356/rush@latest (Debian's rush is another program)"),
-	command: func(list string, n int64) program {
-		return program{path: "rush", args: []string{"-j2", trueProgram + " {}"}, input: list}
-	},
-}
-
-// moreutils is called parallel.moreutils where GNU parallel took the name.
-var moreutils = tool{
-	name: "moreutils parallel -j2", kind: peer,
-	ready: func(context.Context) (string, error) {
-		_, err := moreutilsPath()
-		return "", err
-	},
-	command: func(list string, n int64) program {
-		path, _ := moreutilsPath() // ready has found it
-		args := []string{"-j2", trueProgram, "--"}
-		for i := range n {
-			args = append(args, strconv.FormatInt(i, 10))
-		}
-		return program{path: path, args: args}
-	},
-}
-
-// moreutilsPath tells the two programs called parallel apart by their usage, since
-// this one knows no --version.
-func moreutilsPath() (string, error) {
-	for _, name := range []string{"parallel.moreutils", "parallel"} {
-		said, _ := exec.Command(name, "--help").CombinedOutput() // it knows no --help either: exit 1
-		if strings.Contains(string(said), "parallel [OPTIONS] command -- arguments") {
-			return exec.LookPath(name)
-		}
-	}
-	return "", errors.New("not installed; apt-get install -y moreutils (beside GNU parallel it is parallel.moreutils)")
-}
+// cpuColumn is the second figure of rows that start commands: of the tool and all
+// that it waited for, the command itself included.
+const cpuColumn = "CPU ms a job"
 
 // commands compares the rates at which commands are started. GNU parallel gets a
 // quarter of the inputs, as it is that slow.
 func (w *workshop) commands() row {
 	n := w.size(2000)
+	j := jobTrue(2)
 	const spawnTwo = "posix_spawn in C, two at a time"
+	xargs, gnu := xargsFor(j), gnuParallelFor(j)
 	return row{
-		name: "commands", unit: commandsPerSecond,
+		name: "commands", unit: commandsPerSecond, beside: cpuColumn,
 		title: fmt.Sprintf("%s, %d times, two at a time; tutti with grouped output and a job log, GNU parallel with grouped output, the others with neither", trueProgram, n),
 		contenders: []contender{
-			w.rateOf(w.oursTool(), n),
-			w.spawnLoop(spawnTwo, n, 2),
-			w.spawnLoop("posix_spawn in C, one at a time", n, 1),
+			w.rateOf(w.oursLogged(j), j, n),
+			w.spawnLoop(spawnTwo, j, n),
+			w.spawnLoop("posix_spawn in C, one at a time", jobTrue(1), n),
 			{name: "ForkExec in Go, two at a time", kind: floor, round: counted(n, bareLoop(n, 2))},
 			{name: "ForkExec in Go, one at a time", kind: floor, round: counted(n, bareLoop(n, 1))},
-			w.rateOf(xargs, n),
-			w.rateOf(gnuMake, n),
-			w.rateOf(moreutils, n),
-			w.rateOf(rush, n),
-			w.rateOf(gnuParallel, n/4),
+			w.rateOf(xargs, j, n),
+			w.rateOf(makeFor(j), j, n),
+			w.rateOf(moreutilsFor(j), j, n),
+			w.rateOf(rushFor(j), j, n),
+			w.rateOf(gnu, j, n/4),
 		},
 		targets: []target{
-			{against: spawnTwo, bound: 0.75}, {against: gnuParallel.name, bound: 7}, {against: xargs.name, bound: 1.2},
+			{against: spawnTwo, bound: 0.75}, {against: gnu.name, bound: 7}, {against: xargs.name, bound: 1.2},
 		},
 	}
+}
+
+// starts are the rows of starts a second, plain and by a shell, for some numbers of
+// commands at once. GNU parallel gets a quarter of the inputs.
+func (w *workshop) starts() []row {
+	var rows []row
+	n := w.size(1000)
+	for _, workers := range []int{1, 2, 8} {
+		for _, j := range []job{jobTrue(workers), jobShell(workers)} {
+			rows = append(rows, row{
+				name: fmt.Sprintf("starts-%s-%d", j.name, workers), unit: commandsPerSecond, beside: cpuColumn,
+				title: fmt.Sprintf("`%s`, %d times, %d at a time, each tool as it is by default", j.text, n, workers),
+				contenders: []contender{
+					w.rateOf(w.oursFor(j), j, n),
+					w.spawnLoop("posix_spawn in C", j, n),
+					w.rateOf(xargsFor(j), j, n),
+					w.rateOf(makeFor(j), j, n),
+					w.rateOf(moreutilsFor(j), j, n),
+					w.rateOf(rushFor(j), j, n),
+					w.rateOf(gnuParallelFor(j), j, n/4),
+				},
+			})
+		}
+	}
+	return rows
 }
 
 // firstCommand compares whole runs that have one command to start.
 func (w *workshop) firstCommand() row {
 	n := max(w.size(20), 5)
+	j := jobTrue(2)
 	return row{
 		name: "first-command", unit: milliseconds,
 		title: fmt.Sprintf("the whole run of a tool that has one %s to start; the median of %d", trueProgram, n),
 		contenders: []contender{
-			w.startOf(w.oursTool(), n), w.startOf(xargs, n), w.startOf(gnuMake, n),
-			w.startOf(moreutils, n), w.startOf(rush, n), w.startOf(gnuParallel, n),
+			w.startOf(w.oursLogged(j), j, n), w.startOf(xargsFor(j), j, n), w.startOf(makeFor(j), j, n),
+			w.startOf(moreutilsFor(j), j, n), w.startOf(rushFor(j), j, n), w.startOf(gnuParallelFor(j), j, n),
 		},
 		targets: []target{{bound: 10}},
 	}
 }
 
 // rateOf measures commands a second over a run of n.
-func (w *workshop) rateOf(t tool, n int64) contender {
+func (w *workshop) rateOf(t tool, j job, n int64) contender {
 	return contender{name: t.name, kind: t.kind, ready: t.ready, round: counted(n, func(ctx context.Context) (figure, error) {
-		wall, err := w.wall(ctx, t, n)
-		return outcome{N: n, Ns: wall.Nanoseconds()}.perSecond(), err
+		took, err := w.timed(ctx, t, j, n)
+		f := outcome{N: n, Ns: took.wall.Nanoseconds()}.perSecond()
+		f.beside = perJob(took.cpu, n)
+		return f, err
 	})}
+}
+
+func perJob(cpu time.Duration, n int64) float64 {
+	return float64(cpu) / float64(time.Millisecond) / float64(n)
 }
 
 // startOf measures the wall time of a run of one command, the median of n.
-func (w *workshop) startOf(t tool, n int64) contender {
+func (w *workshop) startOf(t tool, j job, n int64) contender {
 	return contender{name: t.name, kind: t.kind, ready: t.ready, round: counted(n, func(ctx context.Context) (figure, error) {
-		return medianOf(n, time.Millisecond, func() (time.Duration, error) { return w.wall(ctx, t, 1) })
+		return medianOf(n, time.Millisecond, func() (time.Duration, error) {
+			took, err := w.timed(ctx, t, j, 1)
+			return took.wall, err
+		})
 	})}
 }
 
-func (w *workshop) wall(ctx context.Context, t tool, n int64) (time.Duration, error) {
-	list, err := w.numbers(n)
+// timed runs t over n numbers.
+func (w *workshop) timed(ctx context.Context, t tool, j job, n int64) (spent, error) {
+	in, err := w.numbers(n)
+	if err == nil {
+		err = w.makefile(in, j)
+	}
 	if err != nil {
-		return 0, err
+		return spent{}, err
 	}
-	_, wall, err := t.command(list, n).run(ctx)
+	_, took, err := t.command(in).run(ctx)
 	if err == nil && t.check != nil {
-		err = t.check(list, n)
+		err = t.check(in)
 	}
-	return wall, err
+	return took, err
 }
 
-// spawnLoop is the floor in C.
-func (w *workshop) spawnLoop(name string, n, outstanding int64) contender {
+// spawnLoop is the floor in C. Its rate leaves out a warm-up of a tenth and one more,
+// which its CPU time has in it.
+func (w *workshop) spawnLoop(name string, j job, n int64) contender {
 	ready := func(context.Context) (string, error) {
 		_, err := w.spawn()
 		return "", err
@@ -163,8 +133,18 @@ func (w *workshop) spawnLoop(name string, n, outstanding int64) contender {
 		if err != nil {
 			return figure{}, err
 		}
-		p := program{path: path, args: []string{strconv.FormatInt(n, 10), strconv.FormatInt(outstanding, 10), trueProgram}}
-		return report(ctx, p, n, n, outcome.perSecond)
+		args := append([]string{strconv.FormatInt(n, 10), strconv.Itoa(j.workers)}, j.words...)
+		out, took, err := program{path: path, args: args}.run(ctx)
+		if err != nil {
+			return figure{}, err
+		}
+		o, err := parseOutcome(out)
+		if err == nil {
+			err = o.check(n, n)
+		}
+		f := o.perSecond()
+		f.beside = perJob(took.cpu, n+n/10+1)
+		return f, err
 	}}
 }
 
@@ -187,21 +167,15 @@ func counted(n int64, round func(context.Context) (figure, error)) func(context.
 	}
 }
 
-// numbers writes 0 to n-1, a line each, to a file, and beside it a makefile that
-// starts the command once for each; it returns the first one's path.
-func (w *workshop) numbers(n int64) (string, error) {
-	path := filepath.Join(w.dir, fmt.Sprintf("numbers-%d", n))
-	if _, err := os.Stat(path); err == nil {
-		return path, nil
+// checkJobLog tells whether the job log has a heading and a line for each command,
+// and removes it, so that the next run begins one.
+func checkJobLog(list string, n int64) error {
+	log, err := os.ReadFile(list + ".log")
+	if err != nil {
+		return err
 	}
-	var lines, targets strings.Builder
-	for i := range n {
-		fmt.Fprintf(&lines, "%d\n", i)
-		fmt.Fprintf(&targets, " %d", i)
+	if lines := int64(bytes.Count(log, []byte{'\n'})); lines != n+1 {
+		return fmt.Errorf("the job log has %d lines for %d commands", lines, n)
 	}
-	makefile := fmt.Sprintf("all:%[1]s\n.PHONY: all%[1]s\n%[1]s:\n\t@%[2]s $@\n", targets.String(), trueProgram)
-	if err := os.WriteFile(path+".mk", []byte(makefile), 0o644); err != nil {
-		return "", err
-	}
-	return path, os.WriteFile(path, []byte(lines.String()), 0o644)
+	return os.Remove(list + ".log")
 }

@@ -1,6 +1,6 @@
 // Command bench measures tutti side by side with its peers, in one run.
 //
-//	go run ./bench                    # every row, about ten minutes
+//	go run ./bench                    # every row, about half an hour
 //	go run ./bench -quick             # a tenth of the work, three rounds
 //	go run ./bench -rows 'commands'   # the rows whose name matches
 //	go run ./bench -md -json out.json # a table for the documentation, and the raw rounds
@@ -8,9 +8,10 @@
 // A row is one measurement: how many no-op tasks a second, how long until the task
 // of a killed worker runs again, and so on. Ours, the floor (what the machine
 // itself allows) and every peer that is installed take part in it in turn, once a
-// round: A B C A B C. The table gives the median of the rounds and their spread,
+// round: A B C, then C B A, and so on. The table gives the median of the rounds and their spread,
 // and how many times as good as the other ours was, which is the median of the
-// ratios taken within each round. A target that is not reached is marked MISSED.
+// ratios taken within each round. Some rows have a second figure beside the first,
+// such as the CPU time of a job. A target that is not reached is marked MISSED.
 // Who is not installed is named, with how to install it, and left out.
 //
 // Pools and plugins warm up before their time starts; a tool that starts commands

@@ -18,6 +18,9 @@ type line struct {
 	Version   string    `json:"version,omitempty"`
 	Rounds    []float64 `json:"rounds,omitempty"`
 	summary
+	// Beside are the second figures of the rounds, where the row has some.
+	Beside       []float64 `json:"beside,omitempty"`
+	BesideMedian float64   `json:"besideMedian,omitempty"`
 	// Ratio is the median over the rounds of how many times as good ours was; 0
 	// where there is nothing to compare.
 	Ratio   float64 `json:"ratio,omitempty"`
@@ -33,14 +36,17 @@ type result struct {
 	Row   string `json:"row"`
 	Title string `json:"title"`
 	Unit  string `json:"unit"`
-	Lines []line `json:"lines"`
+	// Beside says what the second figures count; "" where there are none.
+	Beside string `json:"beside,omitempty"`
+	Lines  []line `json:"lines"`
 }
 
 // measure runs every contender once a round, in turn, so that a machine that
-// slows down does so for all of them. A contender that fails is out for good: half
-// of its rounds would not be comparable. tell is told what runs now.
+// slows down does so for all of them; every second round goes the other way round,
+// so that nobody always follows the same one. A contender that fails is out for
+// good: half of its rounds would not be comparable. tell is told what runs now.
 func measure(ctx context.Context, r *row, rounds int, tell func(string)) result {
-	res := result{Row: r.name, Title: r.title, Unit: r.unit.name}
+	res := result{Row: r.name, Title: r.title, Unit: r.unit.name, Beside: r.beside}
 	tell(r.name + ": preparing")
 	for _, c := range r.contenders {
 		l := line{Contender: c.name, Kind: c.kind}
@@ -57,8 +63,12 @@ func measure(ctx context.Context, r *row, rounds int, tell func(string)) result 
 	}
 	for round := range rounds {
 		tell(fmt.Sprintf("%s: round %d of %d", r.name, round+1, rounds))
-		for i, c := range r.contenders {
-			l := &res.Lines[i]
+		for turn := range r.contenders {
+			i := turn
+			if round%2 == 1 {
+				i = len(r.contenders) - 1 - turn
+			}
+			c, l := r.contenders[i], &res.Lines[i]
 			if l.Missing != "" || l.Failed != "" || ctx.Err() != nil {
 				continue
 			}
@@ -78,10 +88,13 @@ func runOnce(ctx context.Context, c contender, l *line) {
 		return // the bench is being ended: the round is nobody's fault and no figure
 	}
 	if err != nil {
-		l.Failed, l.Rounds, l.Note = err.Error(), nil, ""
+		l.Failed, l.Rounds, l.Beside, l.Note = err.Error(), nil, nil, ""
 		return
 	}
 	l.Rounds = append(l.Rounds, f.value)
+	if f.beside != 0 {
+		l.Beside = append(l.Beside, f.beside)
+	}
 	l.Note = f.note
 }
 
@@ -94,6 +107,9 @@ func judge(r *row, res *result) {
 			continue
 		}
 		l.summary = summarize(l.Rounds)
+		if len(l.Beside) > 0 {
+			l.BesideMedian = summarize(l.Beside).Median
+		}
 		if l.Kind == ours {
 			own = l
 		}

@@ -30,7 +30,7 @@ func TestMeasureTakesTurns(t *testing.T) {
 		script("them", peer, &diary, 5, 20, 10),
 	}, targets: []target{{bound: 15}, {against: "them", bound: 3}}}
 	res := measure(t.Context(), &r, 3, silent)
-	if want := []string{"us", "them", "us", "them", "us", "them"}; !slices.Equal(diary, want) {
+	if want := []string{"us", "them", "them", "us", "us", "them"}; !slices.Equal(diary, want) {
 		t.Errorf("turns %v, want %v", diary, want)
 	}
 	us, them := res.Lines[0], res.Lines[1]
@@ -84,6 +84,20 @@ func TestMeasureStops(t *testing.T) {
 		if got := res.Lines[i].absence(); got != want {
 			t.Errorf("line %d says %q, want %q", i, got, want)
 		}
+	}
+}
+
+func TestMeasureBeside(t *testing.T) {
+	t.Parallel()
+	given := []float64{3, 1, 2}
+	r := row{beside: "CPU", contenders: []contender{{name: "us", kind: ours, round: func(context.Context) (figure, error) {
+		f := figure{value: 1, beside: given[0]}
+		given = given[1:]
+		return f, nil
+	}}}}
+	res := measure(t.Context(), &r, 3, silent)
+	if l := res.Lines[0]; res.Beside != "CPU" || l.BesideMedian != 2 || len(l.Beside) != 3 {
+		t.Errorf("%q: %+v", res.Beside, l)
 	}
 }
 

@@ -8,12 +8,11 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"os/exec"
+	"path/filepath"
 	"runtime"
 	"strconv"
 	"strings"
 	"sync/atomic"
-	"syscall"
 	"time"
 )
 
@@ -75,15 +74,17 @@ func peakOfFunctions(ctx context.Context, inputs int64) (int64, error) {
 	return r.PeakKiB, r.check(inputs, sumOfAddOne(inputs))
 }
 
-// peakOfDryRun streams inputs into a command line that prints one line for each and
-// starts nothing, and returns the peak memory of its process. The input is kept open
-// until the output has come to rest, so that the process is there to be looked at.
-func peakOfDryRun(ctx context.Context, path string, args []string, inputs int64) (int64, error) {
+// peakOfRun streams inputs into a command line that prints one line for each, and
+// returns the peak memory of its processes. The input is kept open until the output
+// has come to rest, so that the processes are there to be looked at.
+func peakOfRun(ctx context.Context, p program, inputs int64) (int64, error) {
 	runtime.LockOSThread() // see program.run
 	defer runtime.UnlockOSThread()
-	cmd := exec.CommandContext(ctx, path, args...)
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
-	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
+	cmd, release, err := p.prepare(ctx)
+	if err != nil {
+		return 0, err
+	}
+	defer release()
 	var complaint bytes.Buffer
 	cmd.Stderr = &complaint
 	stdin, err := cmd.StdinPipe()
@@ -105,22 +106,26 @@ func peakOfDryRun(ctx context.Context, path string, args []string, inputs int64)
 		defer close(drained)
 		countLines(stdout, &lines)
 	}()
-	peak := watchPeak(strconv.Itoa(cmd.Process.Pid), &lines, fed, stdin, drained)
+	peak := watchPeak(cmd.Process.Pid, &lines, fed, stdin, drained)
 	if err := cmd.Wait(); err != nil {
-		return 0, fmt.Errorf("%s: %w: %s", path, err, oneLine(complaint.String()))
+		return 0, p.failure(err, &complaint)
 	}
 	if lines.Load() != inputs {
-		return 0, fmt.Errorf("%s printed %d lines for %d inputs", path, lines.Load(), inputs)
+		return 0, fmt.Errorf("%s printed %d lines for %d inputs", p.path, lines.Load(), inputs)
+	}
+	if peak == 0 {
+		return 0, fmt.Errorf("%s was gone before its memory was looked at", p.path)
 	}
 	return peak, nil
 }
 
-// watchPeak looks at the process's memory until its output ends. It closes the input
-// once all is fed and no line came for restTicks looks.
-func watchPeak(pid string, lines *atomic.Int64, fed <-chan error, stdin io.Closer, drained <-chan struct{}) (peak int64) {
+// watchPeak looks at the memory of the tool's processes until its output ends. It
+// closes the input once all is fed and no line came for restTicks looks.
+func watchPeak(pid int, lines *atomic.Int64, fed <-chan error, stdin io.Closer, drained <-chan struct{}) (peak int64) {
 	const lookEvery, restTicks = 10 * time.Millisecond, 20
 	ticker := time.NewTicker(lookEvery)
 	defer ticker.Stop()
+	tool := newToolTree(pid)
 	allFed, rest, before := false, 0, int64(-1)
 	for {
 		select {
@@ -129,9 +134,7 @@ func watchPeak(pid string, lines *atomic.Int64, fed <-chan error, stdin io.Close
 		case <-fed: // an error shows in the number of lines
 			allFed = true
 		case <-ticker.C:
-			if now, err := peakMemory(pid); err == nil {
-				peak = max(peak, now)
-			}
+			peak = max(peak, tool.look())
 			rest++
 			if now := lines.Load(); now != before {
 				before, rest = now, 0
@@ -141,6 +144,62 @@ func watchPeak(pid string, lines *atomic.Int64, fed <-chan error, stdin io.Close
 			}
 		}
 	}
+}
+
+// toolTree is a tool's process and those below it that execute the same file: its
+// workers, and not the jobs.
+type toolTree struct {
+	root int
+	seen map[int]int // in how many looks, one after the other, a process was there
+}
+
+// settled is in how many looks a process must have been there to count. Between fork
+// and exec a job looks like the tool, and shows the tool's memory as its own; on a
+// busy machine that lasts some looks.
+const settled = 10
+
+func newToolTree(pid int) *toolTree { return &toolTree{root: pid, seen: map[int]int{}} }
+
+// look returns the sum of the peaks of the tool's processes, in KiB; 0 when they have
+// ended.
+func (t *toolTree) look() (kib int64) {
+	file, err := os.Readlink(fmt.Sprintf("/proc/%d/exe", t.root))
+	if err != nil {
+		return 0
+	}
+	there := map[int]int{}
+	for queue := []int{t.root}; len(queue) > 0; queue = queue[1:] {
+		pid := queue[0]
+		if same, err := os.Readlink(fmt.Sprintf("/proc/%d/exe", pid)); err != nil || same != file {
+			continue
+		}
+		there[pid] = t.seen[pid] + 1
+		if pid == t.root || there[pid] >= settled {
+			if peak, err := peakMemory(strconv.Itoa(pid)); err == nil {
+				kib += peak
+			}
+		}
+		queue = append(queue, childrenOf(pid)...)
+	}
+	t.seen = there
+	return kib
+}
+
+// childrenOf lists the children of all threads of a process; none when it has ended.
+func childrenOf(pid int) (pids []int) {
+	lists, _ := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/children", pid)) // the pattern is sound
+	for _, list := range lists {
+		data, err := os.ReadFile(list)
+		if err != nil {
+			continue
+		}
+		for word := range strings.FieldsSeq(string(data)) {
+			if child, err := strconv.Atoi(word); err == nil {
+				pids = append(pids, child)
+			}
+		}
+	}
+	return pids
 }
 
 func feed(w io.Writer, inputs int64) error {

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -208,58 +207,12 @@ func oursOpen(n int64) contender {
 	}}
 }
 
-// oursTool is the command door. Output is grouped unless asked otherwise.
-func (w *workshop) oursTool() tool {
-	return tool{
-		name: "tutti map -j2 --joblog", kind: ours,
-		ready: func(context.Context) (string, error) {
-			_, err := w.tutti()
-			return "", err
-		},
-		command: func(list string, n int64) program {
-			path, _ := w.tutti() // ready has built it
-			return program{path: path, args: []string{"map", "-j2", "--joblog", list + ".log", trueProgram}, input: list}
-		},
-		check: checkJobLog,
-	}
-}
-
-// checkJobLog tells whether the job log has a heading and a line for each command,
-// and removes it, so that the next run begins one.
-func checkJobLog(list string, n int64) error {
-	log, err := os.ReadFile(list + ".log")
-	if err != nil {
-		return err
-	}
-	if lines := int64(bytes.Count(log, []byte{'\n'})); lines != n+1 {
-		return fmt.Errorf("the job log has %d lines for %d commands", lines, n)
-	}
-	return os.Remove(list + ".log")
-}
-
 func (w *workshop) memoryOfFunctions() row {
 	return row{
 		name: "memory-functions", unit: times, maxRounds: memoryRounds,
 		title: "growth of the master's peak memory from few inputs to many: a no-op through Func.Map over an iterator",
 		contenders: []contender{{name: "tutti, Func.Map", kind: ours, round: func(ctx context.Context) (figure, error) {
 			return growth(ctx, w.size(10_000_000), peakOfFunctions)
-		}}},
-		targets: []target{{bound: 1.1}},
-	}
-}
-
-func (w *workshop) memoryOfCommands() row {
-	return row{
-		name: "memory-commands", unit: times, maxRounds: memoryRounds,
-		title: "growth of the master's peak memory from few inputs to many, read from a pipe",
-		contenders: []contender{{name: "tutti map --dry-run", kind: ours, ready: w.oursTool().ready, round: func(ctx context.Context) (figure, error) {
-			path, err := w.tutti()
-			if err != nil {
-				return figure{}, err
-			}
-			return growth(ctx, w.size(10_000_000), func(ctx context.Context, inputs int64) (int64, error) {
-				return peakOfDryRun(ctx, path, []string{"map", "--dry-run", trueProgram}, inputs)
-			})
 		}}},
 		targets: []target{{bound: 1.1}},
 	}

@@ -11,6 +11,8 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // program is a contender that is a process of its own.
@@ -18,37 +20,120 @@ type program struct {
 	path  string
 	args  []string
 	input string // a file for its standard input; "" for none
+	dir   string // where it runs; "" for here
 }
 
-// run runs p to its end, and returns what it printed and the wall time from before
-// its start until it was reaped. Its whole process group ends with ctx, and the
-// process itself with us.
-func (p program) run(ctx context.Context) (stdout []byte, wall time.Duration, err error) {
-	// The kernel's parent-death signal is tied to the thread that forked.
-	runtime.LockOSThread()
-	defer runtime.UnlockOSThread()
-	cmd := exec.CommandContext(ctx, p.path, p.args...)
+// spent is what a run took: wall time from before the start until the process was
+// reaped, and the CPU time, in user space and in the kernel, of the process and of
+// all below it that were waited for, as wait4 gives it. The reader of its output
+// is not in it.
+type spent struct{ wall, cpu time.Duration }
+
+// plainShell is the shell of the tools that use one: what /bin/sh is costs all of
+// them the same.
+var plainShell = []string{"SHELL=/bin/sh", "PARALLEL_SHELL=/bin/sh"}
+
+// prepare makes the process of p. Its whole process group ends with ctx, and the
+// process itself with the thread that starts it.
+func (p program) prepare(ctx context.Context) (cmd *exec.Cmd, release func(), err error) {
+	cmd = exec.CommandContext(ctx, p.path, p.args...)
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
 	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
 	cmd.WaitDelay = time.Second
+	cmd.Dir = p.dir
+	cmd.Env = append(os.Environ(), plainShell...)
+	if p.input == "" {
+		return cmd, func() {}, nil
+	}
+	f, err := os.Open(p.input)
+	if err != nil {
+		return nil, nil, err
+	}
+	cmd.Stdin = f
+	return cmd, func() { f.Close() }, nil
+}
+
+// run runs p to its end, and returns what it printed and what it took.
+func (p program) run(ctx context.Context) (stdout []byte, took spent, err error) {
+	// The kernel's parent-death signal is tied to the thread that forked.
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	cmd, release, err := p.prepare(ctx)
+	if err != nil {
+		return nil, spent{}, err
+	}
+	defer release()
 	var out, complaint bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &complaint
-	if p.input != "" {
-		f, err := os.Open(p.input)
-		if err != nil {
-			return nil, 0, err
-		}
-		defer f.Close()
-		cmd.Stdin = f
-	}
 	begin := time.Now()
 	err = cmd.Run()
-	wall = time.Since(begin)
+	took.wall = time.Since(begin)
 	if err != nil {
-		said := oneLine(complaint.String())
-		return nil, 0, fmt.Errorf("%s: %w: %s", p.path, err, said[max(0, len(said)-400):])
+		return nil, spent{}, p.failure(err, &complaint)
 	}
-	return out.Bytes(), wall, nil
+	took.cpu = cpuOf(cmd)
+	return out.Bytes(), took, nil
+}
+
+// drain runs p to its end, gives take all that comes through a pipe from its
+// standard output, and returns what it took. It reads by plain blocking system
+// calls, so that the reader costs as little as one can.
+func (p program) drain(ctx context.Context, take func([]byte)) (took spent, err error) {
+	runtime.LockOSThread() // as in run
+	defer runtime.UnlockOSThread()
+	cmd, release, err := p.prepare(ctx)
+	if err != nil {
+		return spent{}, err
+	}
+	defer release()
+	var ends [2]int
+	if err := unix.Pipe2(ends[:], unix.O_CLOEXEC); err != nil {
+		return spent{}, err
+	}
+	defer unix.Close(ends[0])
+	output := os.NewFile(uintptr(ends[1]), "output")
+	var complaint bytes.Buffer
+	cmd.Stdout, cmd.Stderr = output, &complaint
+	begin := time.Now()
+	err = cmd.Start()
+	output.Close()
+	if err != nil {
+		return spent{}, err
+	}
+	readErr := readAll(ends[0], take)
+	err = cmd.Wait()
+	took = spent{wall: time.Since(begin), cpu: cpuOf(cmd)}
+	if err != nil {
+		return spent{}, p.failure(err, &complaint)
+	}
+	return took, readErr
+}
+
+// readAll gives take all that fd has until its end.
+func readAll(fd int, take func([]byte)) error {
+	buffer := make([]byte, 1<<18)
+	for {
+		n, err := unix.Read(fd, buffer)
+		switch {
+		case err == unix.EINTR:
+		case err != nil:
+			return os.NewSyscallError("read", err)
+		case n == 0:
+			return nil
+		default:
+			take(buffer[:n])
+		}
+	}
+}
+
+func cpuOf(cmd *exec.Cmd) time.Duration {
+	return cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime()
+}
+
+// failure is err with the end of what the program complained of.
+func (p program) failure(err error, complaint *bytes.Buffer) error {
+	said := oneLine(complaint.String())
+	return fmt.Errorf("%s: %w: %s", p.path, err, said[max(0, len(said)-400):])
 }
 
 // outcome runs p and reads the line of JSON it prints.

@@ -118,21 +118,87 @@ func TestInstalled(t *testing.T) {
 	}
 }
 
-func TestPeakOfDryRun(t *testing.T) {
+func TestPeakOfRun(t *testing.T) {
 	t.Parallel()
 	cat, err := exec.LookPath("cat")
 	if err != nil {
 		t.Skip(err)
 	}
-	if peak, err := peakOfDryRun(t.Context(), cat, nil, 20_000); err != nil || peak <= 0 {
+	if peak, err := peakOfRun(t.Context(), program{path: cat}, 20_000); err != nil || peak <= 0 {
 		t.Errorf("peak %d KiB, %v", peak, err)
 	}
 	head, err := exec.LookPath("head")
 	if err != nil {
 		t.Skip(err)
 	}
-	if _, err := peakOfDryRun(t.Context(), head, []string{"-n", "10"}, 20_000); err == nil {
+	if _, err := peakOfRun(t.Context(), program{path: head, args: []string{"-n", "10"}}, 20_000); err == nil {
 		t.Error("a program that lost lines passed")
+	}
+}
+
+// The rows of commands, with what every machine has in the place of tools.
+func TestCommandRounds(t *testing.T) {
+	shop, err := openWorkshop(true, 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer shop.close()
+	shop.lines[1] = smallLines(t)
+	j := jobOn("cat", 2)
+	loop := tool{command: func(in inputs) program {
+		return program{path: "/bin/sh", args: append([]string{"-c", `for f; do tee "$f" </dev/null; done`, "sh"}, in.lines...)}
+	}}
+	for _, c := range []contender{
+		{name: "copies", round: shop.outputOf(tool{command: bareCopy}, ordered, j, 8)},
+		{name: "first start", round: shop.firstOf(loop, j, 3)},
+		{name: "counts", round: shop.countedBy(1, func(file string) program {
+			return program{path: "/bin/sh", args: []string{"-c", `wc -l <"$1"`, "sh", file}}
+		})},
+		shop.rateOf(tool{name: "rate", command: func(in inputs) program {
+			return program{path: "/bin/sh", args: []string{"-c", "while read n; do /bin/true; done"}, input: in.list}
+		}}, jobTrue(1), 20),
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			f, err := c.round(t.Context())
+			if err != nil || f.value <= 0 {
+				t.Errorf("figure %v, error %v", f.value, err)
+			}
+		})
+	}
+	t.Run("wrong output", func(t *testing.T) {
+		if _, err := shop.outputOf(tool{command: bareCopy}, tagged, j, 8)(t.Context()); err == nil {
+			t.Error("output without tags passed")
+		}
+	})
+	t.Run("no first job", func(t *testing.T) {
+		idle := tool{command: func(inputs) program { return program{path: "true"} }}
+		if _, err := shop.firstOf(idle, j, 1)(t.Context()); err == nil {
+			t.Error("a tool that starts nothing passed")
+		}
+	})
+	t.Run("lost lines", func(t *testing.T) {
+		if _, err := shop.countedBy(1, func(string) program { return program{path: "echo", args: []string{"3"}} })(t.Context()); err == nil {
+			t.Error("a wrong count passed")
+		}
+	})
+}
+
+func smallLines(t *testing.T) *lines {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "lines")
+	if err := os.WriteFile(path, []byte("a\nb\n"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	return &lines{path: path, size: 4, count: 2}
+}
+
+func TestSumLines(t *testing.T) {
+	t.Parallel()
+	if sum, count, err := sumLines("3\n 4\n"); sum != 7 || count != 2 || err != nil {
+		t.Errorf("sum %d of %d, error %v", sum, count, err)
+	}
+	if _, _, err := sumLines("three\n"); err == nil {
+		t.Error("a word passed for a number")
 	}
 }
 

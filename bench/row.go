@@ -16,6 +16,8 @@ var (
 	commandsPerSecond = unit{name: "commands/s"}
 	microseconds      = unit{name: "µs", lowerIsBetter: true}
 	milliseconds      = unit{name: "ms", lowerIsBetter: true}
+	gibPerSecond      = unit{name: "GiB/s"}
+	mebibytes         = unit{name: "MiB", lowerIsBetter: true}
 	times             = unit{name: "x", lowerIsBetter: true}
 )
 
@@ -30,8 +32,9 @@ const (
 
 // figure is what one contender gave in one round, in the row's unit.
 type figure struct {
-	value float64
-	note  string // shown beside the last round's; "" for none
+	value  float64
+	beside float64 // a second figure of the same round; see row.beside
+	note   string  // shown beside the last round's; "" for none
 }
 
 // contender is one way of doing a row's work.
@@ -65,6 +68,7 @@ type row struct {
 	name       string
 	title      string
 	unit       unit
+	beside     string // what the second figure counts; "" for none
 	contenders []contender
 	targets    []target
 	maxRounds  int // 0: as many as asked for

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strconv"
 
 	"github.com/tutti-run/tutti"
@@ -10,15 +11,16 @@ import (
 
 // rows are the measurements, the machine's own first.
 func (w *workshop) rows() []row {
-	return []row{
+	rows := []row{
 		w.cacheLine(), w.futexWake(),
 		w.functions("functions", w.oursMap("tutti, Func.Map, default pool", 0), true),
 		w.functions("functions-1-worker", w.oursMap("tutti, Func.Map, 1 worker", 1), false),
 		w.records(), w.callSpinning(), w.call(), w.callParked(),
 		w.open(), w.recovery(),
-		w.commands(), w.firstCommand(),
+		w.commands(), w.firstCommand(), w.firstStart(),
 		w.memoryOfFunctions(), w.memoryOfCommands(),
 	}
+	return slices.Concat(rows, w.starts(), w.outputRows(), w.pipeRows(), w.memoryRows())
 }
 
 func (w *workshop) cacheLine() row {

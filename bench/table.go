@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"math"
+	"slices"
 	"strconv"
 	"strings"
 	"text/tabwriter"
@@ -32,22 +33,37 @@ func threeDigits(x float64) string {
 
 func formatRatio(x float64) string { return threeDigits(x) + "x" }
 
+// besideColumn is where the second figure stands, in rows that have one.
+const besideColumn = 4
+
 // header is the order of the columns of cells.
-func header(unit string) []string {
-	return []string{"", "who", unit + " (median)", "min to max", "tutti is", "target", "note"}
+func (r *result) header() []string {
+	columns := []string{"", "who", r.Unit + " (median)", "min to max", "tutti is", "target", "note"}
+	if r.Beside != "" {
+		columns = slices.Insert(columns, besideColumn, r.Beside)
+	}
+	return columns
 }
 
 // cells are the columns of one line that has figures.
-func (l *line) cells() []string {
+func (r *result) cells(l *line) []string {
 	ratio := ""
 	if l.Ratio != 0 {
 		ratio = formatRatio(l.Ratio)
 	}
-	return []string{
+	columns := []string{
 		string(l.Kind), l.who(), formatFigure(l.Median),
 		formatFigure(l.Min) + " to " + formatFigure(l.Max),
 		ratio, strings.TrimSpace(l.Target + " " + l.Verdict), l.Note,
 	}
+	if r.Beside != "" {
+		second := ""
+		if l.BesideMedian != 0 {
+			second = formatFigure(l.BesideMedian)
+		}
+		columns = slices.Insert(columns, besideColumn, second)
+	}
+	return columns
 }
 
 func (l *line) who() string { return strings.TrimSpace(l.Contender + " " + l.Version) }
@@ -71,10 +87,10 @@ func writeText(w io.Writer, r result) error {
 	fmt.Fprintf(w, "%s: %s\n", r.Row, r.Title)
 	var aligned strings.Builder
 	tw := tabwriter.NewWriter(&aligned, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(tw, "  "+strings.Join(header(r.Unit), "\t"))
+	fmt.Fprintln(tw, "  "+strings.Join(r.header(), "\t"))
 	for _, l := range r.Lines {
 		if l.absence() == "" {
-			fmt.Fprintln(tw, "  "+strings.Join(l.cells(), "\t"))
+			fmt.Fprintln(tw, "  "+strings.Join(r.cells(&l), "\t"))
 		}
 	}
 	if err := tw.Flush(); err != nil {
@@ -95,13 +111,13 @@ func writeText(w io.Writer, r result) error {
 // writeMarkdown writes a measured row as a section for the documentation.
 func writeMarkdown(w io.Writer, r result) error {
 	fmt.Fprintf(w, "### %s\n\n%s\n\n", r.Row, r.Title)
-	columns := header(r.Unit)
+	columns := r.header()
 	fmt.Fprintf(w, "| %s |\n|%s\n", strings.Join(columns, " | "), strings.Repeat("---|", len(columns)))
 	for _, l := range r.Lines {
 		if l.absence() != "" {
 			continue
 		}
-		cells := l.cells()
+		cells := r.cells(&l)
 		for i, cell := range cells {
 			cells[i] = strings.ReplaceAll(cell, "|", `\|`)
 		}

@@ -70,3 +70,24 @@ func TestWriteMarkdown(t *testing.T) {
 		t.Errorf("got\n%s\nwant\n%s", got.String(), want)
 	}
 }
+
+func TestBesideColumn(t *testing.T) {
+	t.Parallel()
+	r := result{Row: "starts", Title: "starts", Unit: "commands/s", Beside: "CPU", Lines: []line{
+		{Contender: "tutti", Kind: ours, Rounds: []float64{1}, summary: summary{1, 1, 1}, Beside: []float64{0.5}, BesideMedian: 0.5},
+		{Contender: "loop", Kind: floor, Rounds: []float64{1}, summary: summary{1, 1, 1}},
+	}}
+	var got strings.Builder
+	if err := writeMarkdown(&got, r); err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{
+		"|  | who | commands/s (median) | min to max | CPU | tutti is | target | note |\n",
+		"| tutti | tutti | 1.00 | 1.00 to 1.00 | 0.500 |  |  |  |\n",
+		"| floor | loop | 1.00 | 1.00 to 1.00 |  |  |  |  |\n",
+	} {
+		if !strings.Contains(got.String(), want) {
+			t.Errorf("got\n%s\nwant in it\n%s", got.String(), want)
+		}
+	}
+}

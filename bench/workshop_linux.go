@@ -27,6 +27,8 @@ type workshop struct {
 	goplugin func() (string, error)
 	tutti    func() (string, error)
 	pool     func() (string, error) // the script for Python's pools
+	texts    func() (*texts, error) // what jobs copy
+	lines    map[int64]*lines       // what pipes cut into blocks, by the number of pieces
 }
 
 func openWorkshop(quick bool, rounds int) (*workshop, error) {
@@ -38,6 +40,8 @@ func openWorkshop(quick bool, rounds int) (*workshop, error) {
 	w.spawn = sync.OnceValues(w.buildSpawn)
 	w.goplugin = sync.OnceValues(w.buildGoPlugin)
 	w.tutti = sync.OnceValues(w.buildTutti)
+	w.texts = sync.OnceValues(w.makeTexts)
+	w.lines = map[int64]*lines{}
 	w.pool = sync.OnceValues(func() (string, error) { return w.unpack("pool.py") })
 	return w, nil
 }

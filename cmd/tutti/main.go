@@ -10,5 +10,5 @@ import (
 
 func main() {
 	tutti.Main() // in a worker process: run commands, never return
-	os.Exit(cli.Main(os.Args[1:]))
+	os.Exit(cli.Main(os.Args))
 }

@@ -15,7 +15,8 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
-	"github.com/spf13/pflag"
+
+	"github.com/tutti-run/tutti/internal/options"
 )
 
 // Exit codes for wrong usage: GNU parallel's where its command lines are read,
@@ -38,22 +39,29 @@ func (e *exitError) Error() string {
 	return e.err.Error()
 }
 
+// withCode gives err an exit code, unless it has one.
+func withCode(err error, code int) error {
+	if _, ok := errors.AsType[*exitError](err); ok {
+		return err
+	}
+	return &exitError{code, err}
+}
+
 // Unwrap returns what is wrong.
 func (e *exitError) Unwrap() error { return e.err }
 
-// Main runs the command line args (without the program's name) and returns the
-// exit code. It uses this process's standard files, environment and signals.
+// Main runs the command line args, of which the first is the name that the
+// program was called by, and returns the exit code. Called parallel it is tutti
+// map. It uses this process's standard files, environment and signals.
 func Main(args []string) int {
+	name, args := programName(args[0]), args[1:]
 	root := newRoot()
-	root.SetArgs(args)
-	cmd, err := root.ExecuteC()
-	if err == nil {
-		return 0
+	if name == parallelName {
+		root = newMap(parallelName)
+		root.Use = strings.Replace(root.Use, "map", parallelName, 1)
+		root.SilenceErrors, root.SilenceUsage = true, true
 	}
-	code := exitUsage
-	if cmd.Name() == "map" {
-		code = exitMapUsage
-	}
+	code, err := run(root, name, args)
 	if exit, ok := errors.AsType[*exitError](err); ok {
 		code, err = exit.code, exit.err
 	}
@@ -61,6 +69,31 @@ func Main(args []string) int {
 		complain("%v", err)
 	}
 	return code
+}
+
+// parallelName is the name of GNU parallel: called by it, tutti takes its place.
+const parallelName = "parallel"
+
+// run carries out a command line, and says which exit code an error has that has
+// none of its own.
+func run(root *cobra.Command, name string, args []string) (code int, err error) {
+	var before []string
+	isMap := name == parallelName
+	if !isMap && len(args) > 0 && args[0] == "map" {
+		isMap, before, args = true, args[:1], args[1:]
+	}
+	code = exitUsage
+	if isMap {
+		code = exitMapUsage
+		if args, err = expanded(args); err != nil {
+			return code, err
+		}
+	}
+	root.SetArgs(append(before[:len(before):len(before)], args...))
+	if err = root.Execute(); err == nil {
+		code = 0
+	}
+	return code, err
 }
 
 // complain says one thing on standard error, in one line.
@@ -86,40 +119,20 @@ may crash, hang or be killed while nothing is lost.
 			if len(args) == 0 {
 				return cmd.Help()
 			}
-			return fmt.Errorf("there is no command %q%s; tutti help lists them", args[0], meant(nearest(args[0], commandNames(cmd)), "tutti "))
+			return fmt.Errorf("there is no command %q%s; tutti help lists them", args[0], meant(options.Nearest(args[0], commandNames(cmd))))
 		},
 	}
-	root.SetFlagErrorFunc(explainFlag)
 	root.CompletionOptions.HiddenDefaultCmd = false
-	root.AddCommand(newMap())
+	root.AddCommand(newMap("tutti map"), newMan())
 	return root
 }
 
 // meant is the question that follows a word which is not known.
-func meant(words []string, prefix string) string {
-	if len(words) == 0 {
+func meant(word string) string {
+	if word == "" {
 		return ""
 	}
-	return fmt.Sprintf("; did you mean %s%s?", prefix, words[0])
-}
-
-// explainFlag makes one helpful line of what the flag library says.
-func explainFlag(cmd *cobra.Command, err error) error {
-	if unknown, ok := errors.AsType[*pflag.NotExistError](err); ok {
-		name := unknown.GetSpecifiedName()
-		if unknown.GetSpecifiedShortnames() != "" {
-			return fmt.Errorf("there is no option -%s (in -%s); %s --help lists them", name, unknown.GetSpecifiedShortnames(), cmd.CommandPath())
-		}
-		return fmt.Errorf("there is no option --%s%s; %s --help lists them", name, meant(nearest(name, flagNames(cmd)), "--"), cmd.CommandPath())
-	}
-	if missing, ok := errors.AsType[*pflag.ValueRequiredError](err); ok {
-		dashes := "--"
-		if missing.GetSpecifiedShortnames() != "" {
-			dashes = "-"
-		}
-		return fmt.Errorf("option %s%s needs a value; %s --help tells which", dashes, missing.GetSpecifiedName(), cmd.CommandPath())
-	}
-	return err
+	return fmt.Sprintf("; did you mean tutti %s?", word)
 }
 
 func commandNames(root *cobra.Command) []string {
@@ -128,56 +141,6 @@ func commandNames(root *cobra.Command) []string {
 		names = append(names, c.Name())
 	}
 	return names
-}
-
-func flagNames(cmd *cobra.Command) []string {
-	var names []string
-	cmd.Flags().VisitAll(func(f *pflag.Flag) {
-		if !f.Hidden {
-			names = append(names, f.Name)
-		}
-	})
-	return names
-}
-
-// nearest returns the one of words that is most like word, if any is near enough
-// to be meant.
-func nearest(word string, words []string) []string {
-	best, far := "", len(word)/2+1
-	for _, w := range words {
-		d := distance(word, w)
-		if strings.HasPrefix(w, word) && len(word) > 2 {
-			d = 1
-		}
-		if d < far {
-			best, far = w, d
-		}
-	}
-	if best == "" {
-		return nil
-	}
-	return []string{best}
-}
-
-// distance counts the letters to insert, delete or change to make b of a.
-func distance(a, b string) int {
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := range len(a) {
-		diagonal := row[0]
-		row[0] = i + 1
-		for j := range len(b) {
-			cost := diagonal
-			if a[i] != b[j] {
-				cost++
-			}
-			diagonal = row[j+1]
-			row[j+1] = min(cost, row[j]+1, row[j+1]+1)
-		}
-	}
-	return row[len(b)]
 }
 
 // version is the module's, as the Go tool recorded it.

@@ -8,6 +8,7 @@ import (
 	"sync/atomic"
 	"unsafe"
 
+	"github.com/tutti-run/tutti/internal/core"
 	"github.com/tutti-run/tutti/shm"
 )
 
@@ -22,41 +23,69 @@ const (
 )
 
 // control is the page by which the master steers the commands in all workers at
-// once: it writes, they read, but for spoolTail. A worker that is started late
-// finds the state as it is.
+// once, and single ones by the orders to their job slots: it writes, they read. A
+// worker that is started late finds the state as it is.
 //
-//	offset  size  field      writer       if the writer dies
-//	     0     4  stage      master       the workers' lifeline ends them
-//	     4     4  paused     master       likewise; 1: no command is to make progress
-//	     8     4  bell       master       likewise; a futex, changes with the others
-//	    64     8  spoolTail  all, by add  a region of the spool is used by nobody
-//	   128     8  setupLen   master, before the workers start
-//	   136        setup      likewise
+//	offset  size  field     writer       if the writer dies
+//	     0     4  stage     master       the workers' lifeline ends them
+//	     4     4  paused    master       likewise; 1: no command is to make progress
+//	     8     4  bell      master       likewise; a futex, changes with the others
+//	    64        orders    master       likewise
+//	              setupLen  master, before the workers start
+//	              setup     likewise
 type control struct {
-	_         structs.HostLayout
-	stage     atomic.Uint32
-	paused    atomic.Uint32
-	bell      uint32
-	_         [52]byte
-	spoolTail atomic.Int64
-	_         [56]byte
-	setupLen  int64
-	setup     [controlBytes - 136]byte
+	_        structs.HostLayout
+	stage    atomic.Uint32
+	paused   atomic.Uint32
+	bell     uint32
+	_        [52]byte
+	orders   [core.MaxJobs]atomic.Uint64
+	setupLen int64
+	setup    [setupMax]byte
 }
 
-const controlBytes = 64 << 10
+const (
+	setupMax     = 64<<10 - 64 - 8
+	controlBytes = 64<<10 + 8*core.MaxJobs
+)
 
 var _ [controlBytes]byte = [unsafe.Sizeof(control{})]byte{}
 
+// order is what one command is told: the ticket of its start, and what to do. An
+// order that comes when another command has the slot is none.
+type order uint64
+
+// What a command may be told.
+const (
+	orderGoOn    = iota // after orderHold
+	orderHold           // make no progress
+	orderTimeout        // end: it takes too long
+	orderEvict          // end, and be run again later: memory is short
+	orderBits    = 2
+)
+
+func (o order) ticket() uint64 { return uint64(o) >> orderBits }
+func (o order) act() int       { return int(o & (1<<orderBits - 1)) }
+
+// tell gives an order to the command that was started under ticket in a slot.
+func (c *control) tell(slot int, ticket uint64, act int) {
+	c.orders[slot].Store(ticket<<orderBits | uint64(act))
+	c.ring()
+}
+
 // setup is what every command of a run has in common, and workers are told once.
 type setup struct {
-	Master    int // process number
-	TimeoutNs int64
-	Term      []termStep
-	Direct    bool // commands write to the master's own files
-	KillLeft  bool
-	MemoryMax int    // bytes of each stream kept in memory
-	SpoolFlaw string // why there is no spool
+	Master   int // process number
+	Term     []termStep
+	Direct   bool // commands write to the master's own files
+	Lines    bool // whole lines are shown while a command runs
+	KillLeft bool
+	Nice     *int
+	SlotVar  string // environment variable that has the slot, from 0
+	Stdin    bool   // the first command reads the master's standard input
+	TempDir  string
+	Flaw     string   // why there is no file for much output
+	Files    []string // of --pipe-part
 }
 
 type termStep struct {

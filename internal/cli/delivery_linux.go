@@ -5,16 +5,21 @@ import (
 	"time"
 
 	"github.com/tutti-run/tutti/internal/journal"
+	"github.com/tutti-run/tutti/internal/spool"
 )
 
 // finished is a job that has ended and is to be delivered: printed, and then
 // noted in the job log. It is plain data and may wait in a file.
 type finished struct {
-	Seq    int64  `cbor:"1,keyasint"`
-	Tag    string `cbor:"2,keyasint,omitempty"`
-	Key    string `cbor:"3,keyasint"` // the command, as in the job log
-	Result result `cbor:"4,keyasint"`
-	Skip   bool   `cbor:"5,keyasint,omitempty"` // nothing is to be printed: done by an earlier run
+	Seq    int64    `cbor:"1,keyasint"`
+	Args   []string `cbor:"2,keyasint,omitempty"`
+	Key    string   `cbor:"3,keyasint"` // the command, as in the job log
+	Result result   `cbor:"4,keyasint"`
+	Skip   bool     `cbor:"5,keyasint,omitempty"` // nothing is to be printed: done by an earlier run
+	Again  bool     `cbor:"-"`                    // nor is this: it is only to be freed, and the job may come again
+	Ticket uint64   `cbor:"6,keyasint,omitempty"`
+	Path   string   `cbor:"7,keyasint,omitempty"` // where --results puts it
+	Mark   mark     `cbor:"8,keyasint,omitempty"`
 }
 
 // entry is its line in the job log.
@@ -22,7 +27,7 @@ func (f *finished) entry() journal.Entry {
 	exit, signal := f.Result.logged()
 	return journal.Entry{
 		Seq: f.Seq, Start: time.Unix(0, f.Result.Start), Runtime: time.Duration(f.Result.Runtime),
-		Receive: f.Result.Stdout.size() + f.Result.Stderr.size(), Exit: exit, Signal: signal, Command: f.Key,
+		Send: f.Result.Sent, Receive: f.Result.Out.size(), Exit: exit, Signal: signal, Command: f.Key,
 	}
 }
 
@@ -32,12 +37,15 @@ func (f *finished) entry() journal.Entry {
 // output has been written, several at once when several are ready.
 type delivery struct {
 	queue   chan *finished
+	shown   chan struct{} // something may be read of what runs; nil: nobody looks
 	quit    chan struct{} // closed when all that is to be delivered is in the queue
 	order   *sequence     // nil: as they end
 	printer *printer
+	keep    *keeping     // nil: none
 	log     *journal.Log // nil: none
 	screen  *screen
-	failed  func(error) // told once, of the first error
+	command func(ticket uint64) string // of what runs
+	failed  func(error)                // told once, of the first error
 	done    chan struct{}
 
 	err     error
@@ -58,6 +66,8 @@ func (d *delivery) run() {
 		select {
 		case f := <-d.queue:
 			d.take(f)
+		case <-d.shown:
+			d.live()
 		case <-tick:
 			d.screen.draw()
 		case <-d.quit:
@@ -82,9 +92,17 @@ func (d *delivery) takeAll() {
 
 // take brings a job into its order and prints what is next.
 func (d *delivery) take(f *finished) {
+	if f.Again {
+		d.printer.discard(d.printer.at(f.Ticket), f)
+		delete(d.printer.begun, f.Ticket)
+		return
+	}
 	if d.order == nil {
 		d.print(f)
 		return
+	}
+	if f.Seq != d.order.next {
+		d.shorten(f)
 	}
 	if err := d.order.put(f); err != nil {
 		d.fail(err)
@@ -96,10 +114,54 @@ func (d *delivery) take(f *finished) {
 			d.fail(err)
 		}
 		if next == nil || err != nil {
-			return
+			break
 		}
 		d.print(next)
 	}
+	d.watch()
+}
+
+// shorten takes short output of a job that must wait out of the spool, where each
+// stream has a chunk of its own.
+func (d *delivery) shorten(f *finished) {
+	for _, c := range []*captured{&f.Result.Out, &f.Result.Err} {
+		if c.Ref.First == 0 || c.Ref.Size > shortMax {
+			continue
+		}
+		at := c.Ref.At(f.Ticket)
+		err := d.printer.store.Read(&at, c.Ref.Size, false, func(b []byte) error {
+			c.Short = append(c.Short, b...)
+			return nil
+		})
+		if err != nil {
+			d.fail(err)
+		}
+		at = c.Ref.At(f.Ticket)
+		d.printer.store.Free(&at)
+		c.Ref = spool.Ref{}
+	}
+}
+
+// watch has the job that is to be printed next ring when it shows something, and
+// prints what it has shown already.
+func (d *delivery) watch() {
+	if d.shown != nil {
+		d.printer.store.Watch(d.order.next)
+		d.live()
+	}
+}
+
+// live prints what running jobs have shown: the one whose turn it is, or all.
+func (d *delivery) live() {
+	d.printer.store.Views(func(v spool.View) {
+		if d.err != nil || d.order != nil && v.Seq != d.order.next || v.Shown[0].Size+v.Shown[1].Size == 0 {
+			return
+		}
+		d.screen.clear()
+		if err := d.printer.live(&v, d.command); err != nil {
+			d.fail(fmt.Errorf("write output: %w", err))
+		}
+	})
 }
 
 // logBatch bounds the entries that are appended at once.
@@ -109,14 +171,10 @@ func (d *delivery) print(f *finished) {
 	if f.Skip || d.err != nil {
 		return
 	}
-	if f.Result.Stdout.size()+f.Result.Stderr.size() > 0 {
-		d.screen.clear()
-	}
-	if err := d.printer.print(f); err != nil {
+	if err := d.deliver(f); err != nil {
 		d.fail(fmt.Errorf("write output: %w", err))
 		return
 	}
-	d.printer.discard(&f.Result)
 	d.screen.explain(f)
 	if d.log != nil {
 		d.entries = append(d.entries, f.entry())
@@ -124,6 +182,17 @@ func (d *delivery) print(f *finished) {
 			d.settle()
 		}
 	}
+}
+
+// deliver puts a job's output where it belongs.
+func (d *delivery) deliver(f *finished) error {
+	if d.keep != nil {
+		return d.keep.keep(d.printer, f)
+	}
+	if f.Result.Out.size()+f.Result.Err.size() > 0 {
+		d.screen.clear()
+	}
+	return d.printer.print(f)
 }
 
 // settle writes what was gathered: first the output, then the log.
@@ -152,6 +221,11 @@ func (d *delivery) finish() {
 		d.print(f)
 	}
 	d.settle()
+	if d.keep != nil {
+		if err := d.keep.close(d.screen.say); err != nil {
+			d.fail(err)
+		}
+	}
 	if d.log != nil {
 		if err := d.log.Close(); err != nil {
 			d.fail(fmt.Errorf("close job log: %w", err))

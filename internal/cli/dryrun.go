@@ -3,10 +3,9 @@ package cli
 import (
 	"bufio"
 	"io"
+	"iter"
 	"runtime"
 	"runtime/debug"
-
-	"github.com/tutti-run/tutti/internal/command"
 )
 
 // collectEvery is how many commands are printed between two collections of
@@ -16,33 +15,29 @@ import (
 const collectEvery = 4096
 
 // dryRun prints the commands in the order of the inputs and starts nothing. The
-// slot, {%}, is printed as it stands: it is chance.
-func dryRun(t *command.Template, spec command.InputSpec, to io.Writer) error {
+// slot, {%}, is printed as it stands: it is chance. done is told of each job.
+func dryRun(jobs iter.Seq[*job], done func(*job), to io.Writer) error {
 	runtime.GOMAXPROCS(1) // or each collection wakes threads on all CPUs
 	debug.SetGCPercent(-1)
-	out := bufio.NewWriterSize(to, outputBuffer)
-	for job, err := range command.Inputs(spec) {
-		if job.Seq%collectEvery == 0 {
+	out := bufio.NewWriterSize(to, dryRunBuffer)
+	for j := range jobs {
+		if j.seq%collectEvery == 0 {
 			runtime.GC()
 		}
-		var r command.Rendered
-		if err == nil {
-			r, err = t.Render(job)
+		done(j)
+		if j.skip {
+			continue
 		}
-		if err == nil {
-			_, _ = out.WriteString(r.Key()) // the first error stays and Flush returns it
-			err = out.WriteByte('\n')
-		}
-		if err != nil {
+		if j.fault != nil {
 			_ = out.Flush()
-			return &exitError{exitMapUsage, err}
+			return j.fault
+		}
+		for _, text := range []string{j.mark.Before, j.rendered.Key(), j.mark.After, "\n"} {
+			_, _ = out.WriteString(text) // the first error stays and Flush returns it
 		}
 	}
-	if err := out.Flush(); err != nil {
-		return &exitError{exitMapUsage, err}
-	}
-	return nil
+	return out.Flush()
 }
 
-// outputBuffer is how much output is gathered for one write.
-const outputBuffer = 256 << 10
+// dryRunBuffer is how much is gathered for one write.
+const dryRunBuffer = 256 << 10

@@ -10,9 +10,8 @@ import (
 	"testing"
 	"time"
 
-	"github.com/tutti-run/tutti/internal/command"
 	"github.com/tutti-run/tutti/internal/core"
-	"github.com/tutti-run/tutti/internal/proc"
+	"github.com/tutti-run/tutti/internal/spool"
 )
 
 func TestCourse(t *testing.T) {
@@ -97,9 +96,9 @@ func TestSequence(t *testing.T) {
 		s := newSequence(t.TempDir())
 		s.heldMax = heldMax
 		made := func(seq int64) *finished {
-			return &finished{Seq: seq, Key: fmt.Sprint("job ", seq, "\xff"), Tag: "\xfe", Result: result{
-				Exit: int(seq % 7), Stdout: captured{Head: bytes.Repeat([]byte{byte(seq)}, int(seq%5000))},
-				Stderr: captured{Rest: []proc.Extent{{Off: seq, Len: 1}}},
+			return &finished{Seq: seq, Key: fmt.Sprint("job ", seq, "\xff"), Args: []string{"\xfe"}, Result: result{
+				Exit: int(seq % 7), Out: captured{Short: bytes.Repeat([]byte{byte(seq)}, int(seq%5000))},
+				Err: captured{Ref: spool.Ref{First: 1, Size: seq}},
 			}}
 		}
 		want := int64(1)
@@ -111,8 +110,8 @@ func TestSequence(t *testing.T) {
 				return false
 			}
 			m := made(want)
-			if f.Seq != want || f.Key != m.Key || f.Tag != m.Tag || f.Result.Exit != m.Result.Exit ||
-				!bytes.Equal(f.Result.Stdout.Head, m.Result.Stdout.Head) || !slices.Equal(f.Result.Stderr.Rest, m.Result.Stderr.Rest) {
+			if f.Seq != want || f.Key != m.Key || !slices.Equal(f.Args, m.Args) || f.Result.Exit != m.Result.Exit ||
+				!bytes.Equal(f.Result.Out.Short, m.Result.Out.Short) || f.Result.Err.Ref != m.Result.Err.Ref {
 				t.Fatalf("got job %d, want %d, or what it holds differs", f.Seq, want)
 			}
 			want++
@@ -159,93 +158,48 @@ func TestSequenceWithGaps(t *testing.T) {
 	}
 }
 
-// However output is cut into pieces, the lines come out with their tags.
-func FuzzLiner(f *testing.F) {
-	f.Add("a\nb", "t\t", uint8(1))
-	f.Add("\n\n", "", uint8(0))
-	f.Add("long line without end", "x", uint8(3))
-	f.Fuzz(func(t *testing.T, text, tag string, size uint8) {
-		if len(text) > 4096 {
-			text = text[:4096]
+// However output is cut into pieces, the lines come out marked.
+func FuzzMarker(f *testing.F) {
+	f.Add("a\nb", "t\t", "", uint8(1))
+	f.Add("\n\n", "", "off", uint8(0))
+	f.Add("long line without end", "x", "y", uint8(3))
+	f.Fuzz(func(t *testing.T, text, before, after string, size uint8) {
+		if before+after == "" || strings.Contains(before, "\x00") {
+			t.Skip()
 		}
-		if len(tag) > 8 {
-			tag = tag[:8]
+		store, err := spool.Create(spool.Config{Lanes: 1, Memory: 64 << 20})
+		if err != nil {
+			t.Fatal(err)
 		}
-		s := sink{fd: -1} // it never fills up
-		l := liner{to: &s, tag: []byte(tag)}
+		defer store.Close()
+		lane, _ := store.Lane(0)
+		lane.Begin(1, 1, time.Now())
+		w := lane.Writer(spool.Stdout)
+		m := marked(&w, mark{before, after}, 1)
 		for rest := text; rest != ""; {
 			n := min(len(rest), int(size)+1)
-			l.write([]byte(rest[:n]))
+			m.Took(copy(m.Room(), rest[:n]))
 			rest = rest[n:]
 		}
-		got := string(s.buf)
+		m.(*marker).end()
+		ref, _ := w.End(0)
+		at, got := ref.At(1), ""
+		err = store.Read(&at, ref.Size, true, func(b []byte) error {
+			got += string(b)
+			return nil
+		})
 		want := ""
 		for line := range strings.Lines(text) {
-			want += tag + line
+			line, ended := strings.CutSuffix(line, "\n")
+			want += before + line + after
+			if ended {
+				want += "\n"
+			}
 		}
-		if got != want {
-			t.Errorf("%q tagged %q in pieces of %d: %q, want %q", text, tag, int(size)+1, got, want)
+		if got != want || err != nil {
+			t.Errorf("%q marked %q %q in pieces of %d: %q, want %q (%v)", text, before, after, int(size)+1, got, want, err)
 		}
 	})
-}
-
-func TestSpoolRegions(t *testing.T) {
-	t.Parallel()
-	f, err := openUnlinked(t.TempDir())
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer f.Close()
-	var c control
-	a, b := spool{file: f, tail: &c.spoolTail}, spool{file: f, tail: &c.spoolTail}
-	var took [2][]proc.Extent
-	piece := bytes.Repeat([]byte("x"), 64<<10)
-	for range 100 {
-		for i, s := range []*spool{&a, &b} {
-			e, err := s.Write(piece)
-			if err != nil {
-				t.Fatal(err)
-			}
-			took[i] = append(took[i], e)
-		}
-	}
-	all := slices.Concat(took[0], took[1])
-	slices.SortFunc(all, func(x, y proc.Extent) int { return int(x.Off - y.Off) })
-	for i := range all[1:] {
-		if all[i].Off+all[i].Len > all[i+1].Off {
-			t.Fatalf("%v and %v overlap", all[i], all[i+1])
-		}
-	}
-	if joined := 0; true {
-		for i := range took[0][1:] {
-			if took[0][i].Off+took[0][i].Len == took[0][i+1].Off {
-				joined++
-			}
-		}
-		if joined < 90 {
-			t.Errorf("only %d of 99 writes of one command lie behind the one before", joined)
-		}
-	}
-}
-
-func TestCountArgs(t *testing.T) {
-	t.Parallel()
-	args := func(n int) command.SourceSpec {
-		return command.SourceSpec{Kind: command.Args, Args: make([]string, n)}
-	}
-	for _, c := range []struct {
-		sources []command.SourceSpec
-		n       int64
-		ok      bool
-	}{
-		{nil, 0, false}, {[]command.SourceSpec{args(3)}, 3, true}, {[]command.SourceSpec{args(3), args(4)}, 12, true},
-		{[]command.SourceSpec{args(0)}, 0, true}, {[]command.SourceSpec{args(0), args(4)}, 4, true},
-		{[]command.SourceSpec{args(3), {Kind: command.File}}, 0, false},
-	} {
-		if n, ok := countArgs(c.sources); n != c.n || ok != c.ok {
-			t.Errorf("%v: %d %v, want %d %v", c.sources, n, ok, c.n, c.ok)
-		}
-	}
 }
 
 func TestBounds(t *testing.T) {
@@ -255,53 +209,9 @@ func TestBounds(t *testing.T) {
 		if w > jobs || w > 8 || w < 1 {
 			t.Errorf("%d jobs: %d workers", jobs, w)
 		}
-		window := windowFor(jobs, w)
+		window := new(plan).windowFor(jobs, w)
 		if n := tasksFor(window); n%64 != 0 || n/4 < window || n > 1<<16 {
 			t.Errorf("%d jobs: a table of %d for a window of %d", jobs, n, window)
-		}
-		if m := memoryPerStream(jobs); m < 64<<10 || m > 1<<20 {
-			t.Errorf("%d jobs: %d bytes a stream", jobs, m)
-		}
-	}
-}
-
-func TestSummaryLine(t *testing.T) {
-	t.Parallel()
-	for _, c := range []struct {
-		jobs, failed int64
-		elapsed      time.Duration
-		cpu          int64
-		want         string
-	}{
-		{24, 2, 3100 * time.Millisecond, 6014 * int64(time.Millisecond), "24 jobs in 3.1 s, 2 failed, 1.94 of 2 CPUs busy"},
-		{1, 0, 20 * time.Millisecond, 0, "1 job in 20 ms, 0.00 of 2 CPUs busy"},
-		{9, 0, 90 * time.Second, int64(180 * time.Second), "9 jobs in 1m30s, 2.00 of 2 CPUs busy"},
-	} {
-		if got := summaryLine(c.jobs, c.failed, c.elapsed, c.cpu, 2); got != c.want {
-			t.Errorf("%q, want %q", got, c.want)
-		}
-	}
-}
-
-func TestProgressLine(t *testing.T) {
-	t.Parallel()
-	for _, c := range []struct {
-		jobs, failed, total int64
-		elapsed             time.Duration
-		width               int
-		want                string
-	}{
-		{0, 0, 8, 100 * time.Millisecond, 100, "[                        ] 0/8 jobs, 100 ms"},
-		{2, 0, 8, 2 * time.Second, 100, "[======                  ] 2/8 jobs, 2.0 s, about 6.0 s left"},
-		{8, 1, 8, 2 * time.Second, 100, "[========================] 8/8 jobs, 1 failed, 2.0 s"},
-		{9, 0, -1, 90 * time.Second, 100, "9 jobs, 1m30s"},
-		{2, 0, 8, 2 * time.Second, 60, "2/8 jobs, 2.0 s, about 6.0 s left"},
-		{2, 0, 8, 2 * time.Second, 10, "2/8 jobs,"},
-		{2, 0, 8, 2 * time.Second, 0, ""},
-		{9, 0, 8, 2 * time.Second, 100, "[========================] 9/8 jobs, 2.0 s"},
-	} {
-		if got := progressLine(c.jobs, c.failed, c.total, c.elapsed, c.width); got != c.want {
-			t.Errorf("%q, want %q", got, c.want)
 		}
 	}
 }

@@ -1,93 +1,101 @@
 package cli
 
 import (
+	"errors"
+	"os"
 	"testing"
 	"time"
 
-	"github.com/tutti-run/tutti/internal/command"
+	"github.com/tutti-run/tutti/internal/core"
+	"github.com/tutti-run/tutti/internal/options"
 )
 
-func TestNearest(t *testing.T) {
-	t.Parallel()
-	words := []string{"jobs", "joblog", "keep-order", "dry-run", "timeout", "retries"}
-	for _, c := range []struct{ word, want string }{
-		{"jbos", "jobs"}, {"job", "jobs"}, {"job-log", "joblog"}, {"dryrun", "dry-run"}, {"keeporder", "keep-order"},
-		{"time", "timeout"}, {"xyzzy", ""}, {"", ""}, {"q", ""},
-	} {
-		got := ""
-		if n := nearest(c.word, words); len(n) > 0 {
-			got = n[0]
-		}
-		if got != c.want {
-			t.Errorf("nearest(%q) = %q, want %q", c.word, got, c.want)
-		}
+// planOf reads a command line of map as the program does, on a machine with four
+// CPUs where the files jobs, load and broken are.
+func planOf(t *testing.T, args ...string) (*plan, error) {
+	t.Helper()
+	line, err := options.Expand(args, options.Sources{
+		Getenv: func(string) string { return "" }, ReadFile: func(string) ([]byte, error) { return nil, os.ErrNotExist },
+	})
+	if err != nil {
+		return nil, err
 	}
-}
-
-func TestDistance(t *testing.T) {
-	t.Parallel()
-	for _, c := range []struct {
-		a, b string
-		want int
-	}{
-		{"", "", 0}, {"a", "", 1}, {"", "ab", 2}, {"map", "map", 0}, {"mpa", "map", 2}, {"mapp", "map", 1}, {"kitten", "sitting", 3},
-	} {
-		if got := distance(c.a, c.b); got != c.want {
-			t.Errorf("distance(%q, %q) = %d, want %d", c.a, c.b, got, c.want)
-		}
+	o := new(options.Map)
+	var words []string
+	cmd := newMap("tutti map")
+	cmd.ResetFlags()
+	options.Define(cmd.Flags(), o)
+	if err := cmd.Flags().Parse(line); err != nil {
+		return nil, err
 	}
+	words = cmd.Flags().Args()
+	if err := o.Check(); err != nil {
+		return nil, err
+	}
+	files := map[string]string{"jobs": "3\n", "load": "150%", "broken": "x"}
+	return newPlan(o, words, facts{
+		cpus: 4, isFile: func(name string) bool { return files[name] != "" },
+		readFile: func(name string) (string, error) {
+			if text, ok := files[name]; ok {
+				return text, nil
+			}
+			return "", errors.New("no file")
+		},
+	})
 }
 
 func TestPlan(t *testing.T) {
 	t.Parallel()
-	good := mapFlags{jobs: "100%", timeout: "0", retries: "1", halt: "never", termSeq: "TERM,200", strays: "keep"}
 	for _, c := range []struct {
-		name   string
-		change func(*mapFlags)
-		ok     bool
-		check  func(mapPlan) bool
+		args  []string
+		check func(*plan) bool // nil: an error is expected
 	}{
-		{"defaults", func(*mapFlags) {}, true, func(p mapPlan) bool { return p.jobs == 4 && p.tries == 1 && p.timeout == 0 && !p.killLeft }},
-		{"jobs", func(f *mapFlags) { f.jobs = "+2" }, true, func(p mapPlan) bool { return p.jobs == 6 }},
-		{"timeout", func(f *mapFlags) { f.timeout = "1.5" }, true, func(p mapPlan) bool { return p.timeout == 1500*time.Millisecond }},
-		{"strays", func(f *mapFlags) { f.strays = "kill" }, true, func(p mapPlan) bool { return p.killLeft }},
-		{"bad jobs", func(f *mapFlags) { f.jobs = "many" }, false, nil},
-		{"bad timeout", func(f *mapFlags) { f.timeout = "-1" }, false, nil},
-		{"bad retries", func(f *mapFlags) { f.retries = "x" }, false, nil},
-		{"bad halt", func(f *mapFlags) { f.halt = "now" }, false, nil},
-		{"bad termseq", func(f *mapFlags) { f.termSeq = "" }, false, nil},
-		{"bad strays", func(f *mapFlags) { f.strays = "" }, false, nil},
-		{"ungrouped tags", func(f *mapFlags) { f.ungroup, f.tag = true, true }, false, nil},
-		{"ungrouped order", func(f *mapFlags) { f.ungroup, f.keepOrder = true, true }, false, nil},
-		{"resume what", func(f *mapFlags) { f.resume = true }, false, nil},
-		{"resume failed of what", func(f *mapFlags) { f.resumeFailed = true }, false, nil},
-		{"resume", func(f *mapFlags) { f.resume, f.jobLog = true, "log" }, true, nil},
+		{nil, func(p *plan) bool { return p.jobs == 4 && p.tries == 1 && p.timeout == core.Timeout{} && !p.gated() }},
+		{[]string{"-j+2"}, func(p *plan) bool { return p.jobs == 6 }},
+		{[]string{"-j", "jobs"}, func(p *plan) bool { return p.jobs == 3 && p.jobsFile == "jobs" && p.gated() }},
+		{[]string{"-j", "broken"}, nil},
+		{[]string{"-j", "many"}, nil},
+		{[]string{"--timeout", "1.5"}, func(p *plan) bool { return time.Duration(p.timeout.After) == 1500*time.Millisecond }},
+		{[]string{"--timeout", "200%"}, func(p *plan) bool { return p.timeout.Percent == 200 && p.gated() }},
+		{[]string{"--timeout", "-1"}, nil},
+		{[]string{"--retries", "x"}, nil},
+		{[]string{"--halt", "now"}, nil},
+		{[]string{"--halt", "now,fail=1"}, func(p *plan) bool { return p.gated() }},
+		{[]string{"--termseq", ""}, nil},
+		{[]string{"--strays", "some"}, nil},
+		{[]string{"--load", "load"}, func(p *plan) bool { return p.gate.Load == 6 && p.loadFile == "load" }},
+		{[]string{"--memfree", "1k"}, func(p *plan) bool { return p.gate.MemFree == 1000 }},
+		{[]string{"--memsuspend", "2k", "--noswap", "--delay", "2", "--limit", "io 50"}, func(p *plan) bool {
+			return p.gate.MemSuspend == 2000 && p.gate.NoSwap && p.gate.Delay.Span == 2*core.Second && p.gate.Limit.Kind == core.LimitIO
+		}},
+		{[]string{"--memfree", "lots"}, nil},
+		{[]string{"--delay", "x"}, nil},
+		{[]string{"--limit", "io x"}, nil},
+		{[]string{"--nice", "7"}, func(p *plan) bool { return p.nice != nil && *p.nice == 7 }},
+		{[]string{"echo", ":::", "a", "b"}, func(p *plan) bool { return len(p.words) == 1 && len(p.sources) == 1 && !p.readsStdin() }},
+		{[]string{"echo"}, func(p *plan) bool { return p.readsStdin() }},
+		{[]string{"-a", "x", "echo"}, func(p *plan) bool { return !p.readsStdin() && len(p.files()) == 1 }},
+		{[]string{"-a", "-", "echo"}, func(p *plan) bool { return p.readsStdin() }},
+		{[]string{"echo", ":::", "a", "::::", "-"}, func(p *plan) bool { return p.readsStdin() }},
+		{[]string{"--pipe", "cat"}, func(p *plan) bool { return !p.readsStdin() && p.piped() }},
+		{[]string{"-k", "echo"}, func(p *plan) bool { return p.live() }},
+		{[]string{"--lb", "echo"}, func(p *plan) bool { return p.live() }},
 	} {
-		f := good
-		c.change(&f)
-		p, err := f.plan(4)
-		if (err == nil) != c.ok {
-			t.Errorf("%s: error %v", c.name, err)
+		p, err := planOf(t, c.args...)
+		if (err == nil) != (c.check != nil) {
+			t.Errorf("%q: error %v", c.args, err)
 		}
-		if c.check != nil && !c.check(p) {
-			t.Errorf("%s: %+v", c.name, p)
+		if err == nil && c.check != nil && !c.check(p) {
+			t.Errorf("%q: %+v", c.args, p)
 		}
 	}
 }
 
-func TestReadsStdin(t *testing.T) {
+func TestLastLine(t *testing.T) {
 	t.Parallel()
-	for _, c := range []struct {
-		sources []command.SourceSpec
-		want    bool
-	}{
-		{nil, true},
-		{[]command.SourceSpec{{Kind: command.Args}}, false},
-		{[]command.SourceSpec{{Kind: command.File, File: "x"}}, false},
-		{[]command.SourceSpec{{Kind: command.Args}, {Kind: command.File, File: "-"}}, true},
-	} {
-		if got := readsStdin(c.sources); got != c.want {
-			t.Errorf("readsStdin(%v) = %v", c.sources, got)
+	for text, want := range map[string]string{"": "", "a": "a", "a\n": "a", "a\nb": "b", "a\nb\n\n": "b", "\n": ""} {
+		if got := lastLine([]byte(text)); got != want {
+			t.Errorf("%q: %q, want %q", text, got, want)
 		}
 	}
 }

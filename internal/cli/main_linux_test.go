@@ -24,7 +24,8 @@ import (
 func TestMain(m *testing.M) {
 	tutti.Main()
 	testscript.Main(leakCheck{m}, map[string]func(){
-		"tutti": func() { os.Exit(Main(os.Args[1:])) },
+		"tutti":    func() { os.Exit(Main(os.Args)) },
+		"parallel": func() { os.Exit(Main(os.Args)) },
 	})
 }
 

@@ -3,11 +3,12 @@
 package cli
 
 import (
+	"os"
+
 	"github.com/tutti-run/tutti"
-	"github.com/tutti-run/tutti/internal/command"
 )
 
-// runMap says that commands are run on Linux only.
-func runMap(*mapFlags, *mapPlan, command.InputSpec, int) error {
-	return &exitError{exitMapUsage, tutti.ErrUnsupported}
-}
+// runPlan says that commands are run on Linux only.
+func runPlan(*plan) error { return tutti.ErrUnsupported }
+
+func isTerminal(*os.File) bool { return false }

@@ -1,31 +1,40 @@
 package cli
 
 import (
-	"bytes"
 	"errors"
-	"os"
+	"io"
 
 	"golang.org/x/sys/unix"
 
-	"github.com/tutti-run/tutti/internal/proc"
+	"github.com/tutti-run/tutti/internal/spool"
 )
+
+// outputBuffer is how much output is gathered for one write.
+const outputBuffer = 256 << 10
+
+// outputDirect is the size from which a piece is written at once: to copy it
+// would take longer than the write that is saved.
+const outputDirect = 8 << 10
 
 // sink writes to one of this process's standard files. The first error stays.
 type sink struct {
-	fd  int
-	buf []byte
-	err error
+	fd    int
+	buf   []byte
+	err   error
+	wrote func([]byte) // told what was written; nil: nobody
 }
 
-func (s *sink) write(p []byte) {
-	if len(s.buf)+len(p) > outputBuffer {
+// Write gathers small pieces and writes large ones as they are.
+func (s *sink) Write(p []byte) (int, error) {
+	if len(s.buf)+len(p) > outputBuffer || len(p) >= outputDirect {
 		s.flush()
-		if len(p) >= outputBuffer {
-			s.put(p)
-			return
-		}
 	}
-	s.buf = append(s.buf, p...)
+	if len(p) >= outputDirect {
+		s.put(p)
+	} else {
+		s.buf = append(s.buf, p...)
+	}
+	return len(p), s.err
 }
 
 func (s *sink) flush() {
@@ -36,6 +45,9 @@ func (s *sink) flush() {
 // put writes all of p. Not os.File: on descriptors 1 and 2 it ends the program
 // by SIGPIPE, with commands running.
 func (s *sink) put(p []byte) {
+	if s.wrote != nil && len(p) > 0 {
+		s.wrote(p)
+	}
 	for len(p) > 0 && s.err == nil {
 		n, err := unix.Write(s.fd, p)
 		switch {
@@ -51,99 +63,113 @@ func (s *sink) put(p []byte) {
 	}
 }
 
-// printer prints the output of jobs, whole and one after the other.
+// printer prints the output of jobs: whole and one after the other, or, of those
+// that run, what there is so far.
 type printer struct {
 	out, err sink
-	tag      bool
-	spool    *os.File // nil: none
-	chunk    []byte
+	store    *spool.Store
+	verbose  bool // commands are printed before their output
+	begun    map[uint64]*printed
 }
 
-func newPrinter(tag bool, spool *os.File) *printer {
-	return &printer{out: sink{fd: 1}, err: sink{fd: 2}, tag: tag, spool: spool}
+// printed is how far a running job's output was printed.
+type printed struct {
+	cursor [2]spool.Cursor
+	set    [2]bool
+	title  bool // the command was
 }
 
-// print prints a job's standard output and then its standard error.
-func (p *printer) print(f *finished) error {
-	var tag []byte
-	if p.tag {
-		tag = []byte(f.Tag + "\t")
+func newPrinter(store *spool.Store, verbose bool) *printer {
+	return &printer{out: sink{fd: 1}, err: sink{fd: 2}, store: store, verbose: verbose, begun: map[uint64]*printed{}}
+}
+
+func (p *printer) at(ticket uint64) *printed {
+	at := p.begun[ticket]
+	if at == nil {
+		at = new(printed)
+		p.begun[ticket] = at
 	}
-	p.stream(&p.out, tag, &f.Result.Stdout)
-	if f.Result.Stderr.size() > 0 {
-		p.out.flush() // they may be one file or terminal: keep the order
-		p.stream(&p.err, tag, &f.Result.Stderr)
-		p.err.flush()
+	return at
+}
+
+// live prints what a running job has shown and was not printed yet. command is
+// asked for where it is to be printed first.
+func (p *printer) live(v *spool.View, command func(uint64) string) error {
+	if v.Shown[0].Size == 0 && v.Shown[1].Size == 0 {
+		return nil
+	}
+	at := p.at(v.Ticket)
+	p.title(at, func() string { return command(v.Ticket) })
+	for i, to := range []*sink{&p.out, &p.err} {
+		if err := p.stream(at, i, v.Ticket, v.Shown[i], to); err != nil {
+			return err
+		}
+		to.flush()
 	}
 	return errors.Join(p.out.err, p.err.err)
+}
+
+func (p *printer) title(at *printed, command func() string) {
+	if p.verbose && !at.title {
+		_, _ = p.out.Write([]byte(command() + "\n")) // its error stays
+	}
+	at.title = true
+}
+
+// print prints what is left of a job that has ended: its standard output and
+// then its standard error. Its place in the spool is free after it.
+func (p *printer) print(f *finished) error {
+	at := p.at(f.Ticket)
+	delete(p.begun, f.Ticket)
+	p.title(at, func() string { return f.Mark.Before + f.Key + f.Mark.After })
+	var fault error
+	for i, c := range []*captured{&f.Result.Out, &f.Result.Err} {
+		to := &p.out
+		if i == 1 {
+			if c.size() == 0 {
+				continue
+			}
+			p.out.flush() // they may be one file or terminal: keep the order
+			to = &p.err
+		}
+		_, _ = to.Write(c.Short) // its error stays
+		if fault = p.stream(at, i, f.Ticket, c.Ref, to); fault != nil {
+			break
+		}
+		if i == 1 {
+			to.flush()
+		}
+	}
+	p.discard(at, f)
+	return errors.Join(fault, p.out.err, p.err.err)
+}
+
+func (p *printer) stream(at *printed, i int, ticket uint64, ref spool.Ref, to io.Writer) error {
+	if ref.First == 0 {
+		return nil
+	}
+	c := &at.cursor[i]
+	if !at.set[i] {
+		*c, at.set[i] = ref.At(ticket), true
+	}
+	return p.store.Read(c, ref.Size, true, func(b []byte) error {
+		_, err := to.Write(b)
+		return err
+	})
+}
+
+// discard frees what a job still holds of the spool.
+func (p *printer) discard(at *printed, f *finished) {
+	for i, c := range []*captured{&f.Result.Out, &f.Result.Err} {
+		if !at.set[i] {
+			at.cursor[i] = c.Ref.At(f.Ticket)
+		}
+		p.store.Free(&at.cursor[i])
+	}
 }
 
 // flush writes what was gathered.
 func (p *printer) flush() error {
 	p.out.flush()
 	return p.out.err
-}
-
-func (p *printer) stream(to *sink, tag []byte, c *captured) {
-	l := liner{to: to, tag: tag}
-	l.write(c.Head)
-	for _, e := range c.Rest {
-		p.extent(&l, to, e)
-	}
-}
-
-// extent prints a range of the spool.
-func (p *printer) extent(l *liner, to *sink, e proc.Extent) {
-	if p.chunk == nil {
-		p.chunk = make([]byte, 1<<20)
-	}
-	for e.Len > 0 && to.err == nil {
-		n, err := p.spool.ReadAt(p.chunk[:min(e.Len, int64(len(p.chunk)))], e.Off)
-		if err != nil && n == 0 {
-			to.err = spillFault(err)
-			return
-		}
-		l.write(p.chunk[:n])
-		e.Off += int64(n)
-		e.Len -= int64(n)
-	}
-}
-
-// discard gives back what a job holds of the spool.
-func (p *printer) discard(r *result) {
-	if p.spool == nil {
-		return
-	}
-	for _, c := range []*captured{&r.Stdout, &r.Stderr} {
-		for _, e := range c.Rest {
-			release(p.spool, e)
-		}
-	}
-}
-
-// liner writes lines, each behind the tag unless there is none. What it is given
-// may begin and end anywhere within a line.
-type liner struct {
-	to  *sink
-	tag []byte
-	mid bool // within a line
-}
-
-func (l *liner) write(p []byte) {
-	if len(l.tag) == 0 {
-		l.to.write(p)
-		return
-	}
-	for len(p) > 0 {
-		if !l.mid {
-			l.to.write(l.tag)
-		}
-		n := bytes.IndexByte(p, '\n') + 1
-		l.mid = n == 0
-		if l.mid {
-			n = len(p)
-		}
-		l.to.write(p[:n])
-		p = p[n:]
-	}
 }

@@ -3,16 +3,30 @@ package cli
 import (
 	"github.com/tutti-run/tutti/internal/core"
 	"github.com/tutti-run/tutti/internal/proc"
+	"github.com/tutti-run/tutti/internal/spool"
 )
 
 // call is a command on its way to a worker.
 type call struct {
-	Seq   int64    `cbor:"1,keyasint"`
-	Argv  []string `cbor:"2,keyasint,omitempty"`
-	Path  string   `cbor:"3,keyasint,omitempty"` // Path, Shell and Display as in command.Rendered
-	Shell string   `cbor:"4,keyasint,omitempty"`
+	Ticket uint64   `cbor:"1,keyasint"` // of this start, never given twice in a run
+	Seq    int64    `cbor:"2,keyasint"`
+	Argv   []string `cbor:"3,keyasint,omitempty"`
+	Path   string   `cbor:"4,keyasint,omitempty"` // Path, Shell and Display as in command.Rendered
+	Shell  string   `cbor:"5,keyasint,omitempty"`
 	// Display is sent only where the slot is still to be filled in.
-	Display string `cbor:"5,keyasint,omitempty"`
+	Display   string  `cbor:"6,keyasint,omitempty"`
+	Mark      mark    `cbor:"7,keyasint,omitempty"`
+	Dir       string  `cbor:"8,keyasint,omitempty"`
+	TimeoutNs int64   `cbor:"9,keyasint,omitempty"`
+	Input     *intake `cbor:"10,keyasint,omitempty"`
+	Slot      int     `cbor:"11,keyasint,omitempty"` // from 1; 0: the worker's lane
+}
+
+// mark is what stands at the begin and at the end of each line of a command's
+// output. The slot may be open in it, see command.FillSlot.
+type mark struct {
+	Before string `cbor:"1,keyasint,omitempty"`
+	After  string `cbor:"2,keyasint,omitempty"`
 }
 
 // howEnded says how a command came to its end.
@@ -24,6 +38,7 @@ const (
 	stopped    // the run was ended while it ran
 	notStarted // the run was ended before
 	lost       // its worker died
+	evicted    // it was ended because memory is short, and is to be run again
 )
 
 // result is what became of a command.
@@ -34,26 +49,26 @@ type result struct {
 	Start   int64        `cbor:"4,keyasint,omitempty"` // ns since 1970
 	Runtime int64        `cbor:"5,keyasint,omitempty"` // ns
 	CPU     int64        `cbor:"6,keyasint,omitempty"` // ns, of the command and what it waited for
-	Stdout  captured     `cbor:"7,keyasint,omitempty"`
-	Stderr  captured     `cbor:"8,keyasint,omitempty"`
+	Out     captured     `cbor:"7,keyasint,omitempty"`
+	Err     captured     `cbor:"8,keyasint,omitempty"`
 	Fault   string       `cbor:"9,keyasint,omitempty"` // what went wrong beside the command itself
 	Strays  []proc.Stray `cbor:"10,keyasint,omitempty"`
+	Slot    int          `cbor:"11,keyasint,omitempty"` // from 1
+	Sent    int64        `cbor:"12,keyasint,omitempty"` // bytes given to its standard input
 }
 
-// captured is what a command wrote to one stream: Head, then each range of the
-// spool in Rest.
+// captured is what a command wrote to one stream, as it is to be printed: all of
+// it in Short, or in the spool.
 type captured struct {
-	Head []byte        `cbor:"1,keyasint,omitempty"`
-	Rest []proc.Extent `cbor:"2,keyasint,omitempty"`
+	Short []byte    `cbor:"1,keyasint,omitempty"`
+	Ref   spool.Ref `cbor:"2,keyasint,omitempty"`
 }
 
-func (c *captured) size() int64 {
-	n := int64(len(c.Head))
-	for _, e := range c.Rest {
-		n += e.Len
-	}
-	return n
-}
+func (c *captured) size() int64 { return int64(len(c.Short)) + c.Ref.Size }
+
+// shortMax is the longest output that travels with the result and not through
+// the spool.
+const shortMax = 4 << 10
 
 // ok reports whether the command succeeded and its output is whole.
 func (r *result) ok() bool {

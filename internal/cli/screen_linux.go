@@ -4,111 +4,228 @@ import (
 	"fmt"
 	"os"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"syscall"
 	"time"
 
 	"golang.org/x/sys/unix"
 	"golang.org/x/term"
+
+	"github.com/tutti-run/tutti/internal/progress"
+	"github.com/tutti-run/tutti/internal/spool"
 )
 
-// screen is what a person at a terminal sees beside the commands' own output: a
-// progress line while the run goes on, and a summary at its end. Where standard
-// error is no terminal there is neither. ended and known may be called from any
+// showing is what a person sees of a run while it goes on.
+type showing int
+
+const (
+	showNothing showing = iota
+	showLine            // one line at the foot of the terminal
+	showTable           // what runs, a line each
+	showBar             // GNU parallel's bar
+	showZenity          // the same for a program that draws bars
+	showPlain           // a line every so often, for a log
+)
+
+// screen is what a person sees beside the commands' own output: how the run goes,
+// and a summary at its end. Its counters, say, announce, clear and wrote may be used from any
 // goroutine, the rest from the one that prints.
 type screen struct {
-	person bool // standard error is a terminal
-	line   bool // and a progress line is drawn on it
-	begin  time.Time
-	jobs   atomic.Int64 // ended
-	failed atomic.Int64
-	total  atomic.Int64 // -1 while unknown
-	named  int          // failed jobs that were named
-	shown  bool         // the line stands on the screen
+	plan    *plan
+	person  bool // standard error is a terminal
+	how     showing
+	color   bool
+	mu      sync.Mutex // over the painter
+	painter progress.Painter
+	pace    progress.Pace
+	left    progress.Estimator
+	begin   time.Time
+	store   *spool.Store             // nil: none yet
+	command func() map[uint64]string // of what runs
+	reason  atomic.Pointer[string]   // why nothing is started; nil: not so
+	hidden  atomic.Bool              // SIGUSR2 took it away
+	jobs    atomic.Int64             // ended
+	failed  atomic.Int64
+	skipped atomic.Int64
+	total   atomic.Int64 // -1 while unknown
+
+	failures []progress.Failure
 }
 
-func newScreen(ungroup bool) *screen {
-	s := &screen{begin: time.Now(), person: term.IsTerminal(int(os.Stderr.Fd()))}
-	// What commands write themselves would run through the line.
-	s.line = s.person && !ungroup
+func isTerminal(f *os.File) bool { return term.IsTerminal(int(f.Fd())) }
+
+func newScreen(p *plan) *screen {
+	s := &screen{plan: p, begin: time.Now(), person: isTerminal(os.Stderr), how: showNothing}
+	s.color = s.person && os.Getenv("NO_COLOR") == "" && os.Getenv("TERM") != "dumb"
+	s.painter.W = os.Stderr
+	switch {
+	case p.Bar && s.person:
+		s.how = showBar
+	case p.Bar:
+		s.how = showZenity
+	case p.Ungroup: // what commands write themselves would run through the lines
+	case (p.Progress || p.LatestLine) && s.person:
+		s.how = showTable
+	case s.person:
+		s.how = showLine
+	}
+	if (p.Progress || p.ETA) && !s.person {
+		s.how = showPlain
+	}
 	s.total.Store(-1)
 	return s
 }
 
-// progressEvery is how often the line is drawn: often enough to look alive.
+// progressEvery is how often what is shown is drawn: often enough to look alive.
 const progressEvery = 200 * time.Millisecond
 
-// ticks gives the times at which the line is to be drawn.
+// ticks gives the times at which it is to be drawn.
 func (s *screen) ticks() (<-chan time.Time, func()) {
-	if !s.line {
+	if s.how == showNothing {
 		return nil, func() {}
 	}
 	t := time.NewTicker(progressEvery)
 	return t.C, t.Stop
 }
 
-// draw draws the line as it is now.
+// view is the terminal as it is now.
+func (s *screen) view() progress.View {
+	v := progress.View{Color: s.color, ASCII: !utf8Locale()}
+	if width, height, err := term.GetSize(int(os.Stderr.Fd())); err == nil {
+		v.Width, v.Height = width, height
+	}
+	return v
+}
+
+// utf8Locale reports whether the terminal is said to show more than ASCII.
+func utf8Locale() bool {
+	for _, name := range []string{"LC_ALL", "LC_CTYPE", "LANG"} {
+		if v := os.Getenv(name); v != "" {
+			v = strings.ToUpper(v)
+			return strings.Contains(v, "UTF-8") || strings.Contains(v, "UTF8")
+		}
+	}
+	return false
+}
+
+// lastLineBytes is how much of a job's output is looked at for its last line.
+const lastLineBytes = 1 << 10
+
+// state is the run as it is now; with its running jobs where they are wanted.
+func (s *screen) state(withJobs bool) progress.State {
+	st := progress.State{
+		Begin: s.begin, Now: time.Now(), Done: s.jobs.Load(), Failed: s.failed.Load(), Skipped: s.skipped.Load(),
+		Total: s.total.Load(), Slots: s.plan.jobs,
+	}
+	if r := s.reason.Load(); r != nil {
+		st.Reason = *r
+	}
+	if s.store == nil {
+		return st
+	}
+	var commands map[uint64]string
+	if withJobs {
+		commands = s.command()
+	}
+	newest := int64(0)
+	s.store.Views(func(v spool.View) {
+		st.Running++
+		j := progress.Job{Seq: v.Seq, Since: v.Start, PID: v.PID, Command: commands[v.Ticket]}
+		if withJobs {
+			for _, stream := range []spool.Stream{spool.Stderr, spool.Stdout} {
+				if tail := s.store.Tail(&v, stream, lastLineBytes); v.Runs() && len(tail) > 0 {
+					j.Last = lastLine(tail)
+				}
+			}
+		}
+		if v.Seq > newest {
+			newest, st.Newest = v.Seq, j.Command
+		}
+		st.Jobs = append(st.Jobs, j)
+	})
+	sortJobs(st.Jobs)
+	st.Left = s.left.Left(st)
+	return st
+}
+
+// draw draws what is shown as it is now.
 func (s *screen) draw() {
-	width, _, err := term.GetSize(int(os.Stderr.Fd()))
-	if err != nil {
+	if s.hidden.Load() {
+		s.clear()
+		return
+	}
+	v := s.view()
+	st := s.state(s.how != showLine)
+	switch s.how {
+	case showLine:
+		s.paint([]string{v.Line(st)}, v)
+	case showTable:
+		s.paint(v.Table(st), v)
+	case showBar:
+		s.paint([]string{v.Bar(st)}, v)
+	case showZenity:
+		_, _ = os.Stderr.WriteString(v.Zenity(st))
+	case showPlain:
+		if s.pace.Due(st) {
+			complain("%s", v.Plain(st))
+		}
+	}
+}
+
+func (s *screen) paint(lines []string, v progress.View) {
+	width := v.Width
+	if width == 0 {
 		width = 80
 	}
-	line := progressLine(s.jobs.Load(), s.failed.Load(), s.total.Load(), time.Since(s.begin), width)
-	_, _ = os.Stderr.WriteString(clearLine + line)
-	s.shown = true
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	_ = s.painter.Draw(lines, width) // a terminal that is gone shows nothing
 }
 
-// clearLine goes to the begin of the line and empties it.
-const clearLine = "\r\x1b[2K"
-
-// barWidth is the width of the bar in characters, where there is room for it.
-const barWidth = 24
-
-// progressLine is the line that is drawn, at most width-1 characters: a full line
-// would move the cursor to the next. total is below 0 while it is not known.
-func progressLine(jobs, failed, total int64, elapsed time.Duration, width int) string {
-	var b strings.Builder
-	if total > 0 {
-		done := int(min(jobs, total) * barWidth / total)
-		if width > 3*barWidth {
-			fmt.Fprintf(&b, "[%s%s] ", strings.Repeat("=", done), strings.Repeat(" ", barWidth-done))
-		}
-		fmt.Fprintf(&b, "%d/%d jobs", jobs, total)
-	} else {
-		fmt.Fprintf(&b, "%d jobs", jobs)
-	}
-	if failed > 0 {
-		fmt.Fprintf(&b, ", %d failed", failed)
-	}
-	fmt.Fprintf(&b, ", %s", span(elapsed))
-	if total > jobs && jobs > 0 {
-		left := time.Duration(float64(elapsed) / float64(jobs) * float64(total-jobs))
-		fmt.Fprintf(&b, ", about %s left", span(left))
-	}
-	line := b.String() // ASCII: a byte is a character
-	return line[:min(len(line), max(width-1, 0))]
-}
-
-// clear makes room for output; the next tick draws the line again.
+// clear makes room for output; the next tick draws again.
 func (s *screen) clear() {
-	if s.shown {
-		_, _ = os.Stderr.WriteString(clearLine)
-		s.shown = false
-	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	_ = s.painter.Clear()
 }
 
-// say complains without running into the line.
+// wrote tells of what was written to the terminal.
+func (s *screen) wrote(p []byte) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.painter.Wrote(p)
+}
+
+// announce says which command starts. Any goroutine may call it.
+func (s *screen) announce(command string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	_ = s.painter.Clear()
+	line := []byte(command + "\n")
+	_, _ = os.Stderr.Write(line)
+	s.painter.Wrote(line)
+}
+
+// say complains without running into what is drawn.
 func (s *screen) say(format string, args ...any) {
-	s.clear()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	_ = s.painter.Clear()
 	complain(format, args...)
+	s.painter.Wrote([]byte("\n"))
 }
-
-// namedMax bounds the failed jobs that a person is told of one by one.
-const namedMax = 10
 
 // how says in words how a command failed.
 func how(r *result) string {
-	if r.Signal != 0 {
+	switch {
+	case r.How == timedOut:
+		return "ended at its --timeout"
+	case r.How == evicted:
+		return "ended to free memory"
+	case r.Fault != "":
+		return r.Fault
+	case r.Signal != 0:
 		return fmt.Sprintf("killed by signal %d (%v)", r.Signal, syscall.Signal(r.Signal))
 	}
 	return fmt.Sprintf("exit status %d", r.Exit)
@@ -121,11 +238,16 @@ func (s *screen) explain(f *finished) {
 	switch {
 	case r.How == timedOut:
 		s.say("job %d was ended at its --timeout: %s", f.Seq, f.Key)
+	case r.How == evicted:
+		s.say("job %d was ended to free memory; with --retries it would be run again: %s", f.Seq, f.Key)
 	case r.Fault != "":
 		s.say("job %d: %s: %s", f.Seq, r.Fault, f.Key)
-	case s.person && !r.ok() && s.named < namedMax:
-		s.named++
-		s.say("job %d failed, %s: %s", f.Seq, how(r), f.Key)
+	}
+	if !r.ok() && len(s.failures) < progress.FailuresNamed {
+		s.failures = append(s.failures, progress.Failure{Seq: f.Seq, How: how(r), Command: f.Key})
+	}
+	if r.Start != 0 && r.How == endedItself {
+		s.left.Ended(time.Now(), time.Duration(r.Runtime))
 	}
 	if len(r.Strays) > 0 {
 		var names []string
@@ -137,38 +259,25 @@ func (s *screen) explain(f *finished) {
 }
 
 // summary tells a person how the run went; signal is what ended it early, or 0.
-func (s *screen) summary(signal int, cpuNs int64, cpus int) {
+func (s *screen) summary(signal int, cpuNs int64) {
 	s.clear()
-	if !s.person {
+	if s.how == showZenity {
+		_, _ = os.Stderr.WriteString(s.view().Zenity(s.state(false)) + "\n")
+	}
+	if !s.person && s.how != showPlain {
 		return
 	}
 	if signal != 0 {
 		s.say("%s: what ran was ended and the rest not started", unix.SignalName(syscall.Signal(signal)))
 	}
-	_, _ = os.Stderr.WriteString(summaryLine(s.jobs.Load(), s.failed.Load(), time.Since(s.begin), cpuNs, cpus) + "\n")
-}
-
-func summaryLine(jobs, failed int64, elapsed time.Duration, cpuNs int64, cpus int) string {
-	var b strings.Builder
-	fmt.Fprintf(&b, "%d jobs in %s", jobs, span(elapsed))
-	if jobs == 1 {
-		b.Reset()
-		fmt.Fprintf(&b, "1 job in %s", span(elapsed))
+	o := progress.Outcome{
+		Done: s.jobs.Load(), Failed: s.failed.Load(), Skipped: s.skipped.Load(), Elapsed: time.Since(s.begin),
+		CPU: time.Duration(cpuNs), CPUs: s.plan.cpus, Failures: s.failures, Program: s.plan.program, JobLog: s.plan.JobLog,
 	}
-	if failed > 0 {
-		fmt.Fprintf(&b, ", %d failed", failed)
+	if total := s.total.Load(); total > o.Done+o.Skipped {
+		o.NotStarted = total - o.Done - o.Skipped
 	}
-	fmt.Fprintf(&b, ", %.2f of %d CPUs busy", float64(cpuNs)/float64(max(elapsed, 1)), cpus)
-	return b.String()
-}
-
-// span writes a duration as people say it.
-func span(d time.Duration) string {
-	switch {
-	case d < time.Second:
-		return fmt.Sprintf("%d ms", d.Milliseconds())
-	case d < time.Minute:
-		return fmt.Sprintf("%.1f s", d.Seconds())
+	for _, line := range s.view().Summary(o) {
+		_, _ = os.Stderr.WriteString(line + "\n")
 	}
-	return d.Round(time.Second).String()
 }

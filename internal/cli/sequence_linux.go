@@ -9,7 +9,7 @@ import (
 	"github.com/fxamacker/cbor/v2"
 	"golang.org/x/sys/unix"
 
-	"github.com/tutti-run/tutti/internal/proc"
+	"github.com/tutti-run/tutti/internal/spool"
 )
 
 // sequence puts jobs that have ended into the order of the inputs (-k). What is
@@ -42,7 +42,7 @@ func newSequence(dir string) *sequence {
 // cost is about what a job takes while it waits in memory.
 func (f *finished) cost() int64 {
 	const overhead = 512
-	return overhead + int64(len(f.Result.Stdout.Head)+len(f.Result.Stderr.Head)+len(f.Key)+len(f.Tag))
+	return overhead + int64(len(f.Result.Out.Short)+len(f.Result.Err.Short)+len(f.Key))
 }
 
 // put takes in a job that has ended.
@@ -99,11 +99,11 @@ const indexBytes = 16
 // file writes a job to the files.
 func (s *sequence) file(f *finished) error {
 	if s.jobs == nil {
-		jobs, err := openUnlinked(s.dir)
+		jobs, err := spool.OpenUnnamed(s.dir)
 		if err != nil {
 			return fmt.Errorf("keep output for -k: %w", err)
 		}
-		index, err := openUnlinked(s.dir)
+		index, err := spool.OpenUnnamed(s.dir)
 		if err != nil {
 			return fmt.Errorf("keep output for -k: %w", err)
 		}
@@ -114,13 +114,13 @@ func (s *sequence) file(f *finished) error {
 		return fmt.Errorf("keep output for -k: %w", err)
 	}
 	if _, err := s.jobs.WriteAt(b, s.end); err != nil {
-		return fmt.Errorf("keep output for -k: %w", spillFault(err))
+		return fmt.Errorf("keep output for -k: %w", spool.Fault(err))
 	}
 	var place [indexBytes]byte
 	binary.NativeEndian.PutUint64(place[:], uint64(s.end))
 	binary.NativeEndian.PutUint64(place[8:], uint64(len(b)))
 	if _, err := s.index.WriteAt(place[:], f.Seq*indexBytes); err != nil {
-		return fmt.Errorf("keep output for -k: %w", spillFault(err))
+		return fmt.Errorf("keep output for -k: %w", spool.Fault(err))
 	}
 	s.end += int64(len(b))
 	s.filed++
@@ -149,7 +149,7 @@ func (s *sequence) unfile(seq int64) (*finished, error) {
 		return nil, fmt.Errorf("read back output for -k: %w", err)
 	}
 	s.filed--
-	s.spare(seq, proc.Extent{Off: at, Len: n})
+	s.spare(seq, at, n)
 	return f, nil
 }
 
@@ -158,21 +158,26 @@ const spareBytes = 1 << 20
 
 // spare gives room back: of the job that was read all whole pages, and of the
 // index what lies behind.
-func (s *sequence) spare(seq int64, e proc.Extent) {
+func (s *sequence) spare(seq, off, size int64) {
 	if s.filed == 0 { // all is read: begin again
 		_ = s.jobs.Truncate(0)
 		s.end = 0
 		return
 	}
-	const page = pageBytes - 1
-	from, to := (e.Off+page)&^page, (e.Off+e.Len)&^page
-	if to > from {
-		release(s.jobs, proc.Extent{Off: from, Len: to - from})
+	const page = 4096 - 1
+	if from, to := (off+page)&^page, (off+size)&^page; to > from {
+		punch(s.jobs, from, to-from)
 	}
 	if done := seq * indexBytes; done-s.spared >= spareBytes {
-		_ = unix.Fallocate(int(s.index.Fd()), unix.FALLOC_FL_PUNCH_HOLE|unix.FALLOC_FL_KEEP_SIZE, s.spared, done-s.spared)
+		punch(s.index, s.spared, done-s.spared)
 		s.spared = done
 	}
+}
+
+// punch gives the room of a range back. A file system that cannot do it keeps the
+// room until the run has ended.
+func punch(f *os.File, off, size int64) {
+	_ = unix.Fallocate(int(f.Fd()), unix.FALLOC_FL_PUNCH_HOLE|unix.FALLOC_FL_KEEP_SIZE, off, size)
 }
 
 // stored reads what file wrote: names and output hold any bytes.

@@ -1,21 +1,30 @@
 package cli
 
 import (
-	"strings"
+	"iter"
 	"sync"
 
 	"github.com/tutti-run/tutti/internal/command"
-	"github.com/tutti-run/tutti/internal/journal"
 )
 
 // job is one input on its way through a run.
 type job struct {
 	seq      int64
 	attempt  int64 // from 1
-	tag      string
+	args     []string
 	rendered command.Rendered
-	skip     bool  // done by an earlier run
-	fault    error // why it cannot be started; or, of number 0, why the inputs end here
+	mark     mark
+	tag      string // slot open
+	dir      string // to run in; "" ours
+	results  string // --results with the job's values in it
+	input    *intake
+	fixtures []fixture // made for it
+	skip     bool      // not to be run
+	absent   bool      // nor to be counted: there is no such job
+	fault    error     // why it cannot be started; or, of number 0, why the inputs end here
+
+	ticket uint64 // of its last start
+	slot   int    // likewise, from 1; 0: its worker's
 }
 
 // supply hands the engine one command after the other: what is to run again
@@ -29,8 +38,11 @@ type supply struct {
 	stopped sync.Once
 	idle    chan struct{} // closed: the inputs have ended and no job is out
 	unrun   func(*job)    // told of jobs that go to no worker
-	retry   bool          // jobs may come again
-	gate    chan struct{} // a token for each job out, where every end may stop the run; else nil
+	dropped func(*job)    // told of jobs that were read in vain
+	call    func(*job) call
+	retry   bool            // jobs may come again
+	slots   *slots          // where each start is looked at one by one; else nil
+	admit   func(*job) bool // the last word before a start, false: none any more; nil: yes
 
 	mu    sync.Mutex
 	out   map[int]*job // at the workers, by place in the order of handing out
@@ -39,35 +51,32 @@ type supply struct {
 	ended bool // the inputs have
 }
 
-func newSupply(window int, retry bool, unrun func(*job)) *supply {
+func newSupply(window int, retry bool, unrun func(*job), toCall func(*job) call) *supply {
 	return &supply{
 		inputs: make(chan *job, 64), again: make(chan *job, window+1), retry: retry,
-		stop: make(chan struct{}), idle: make(chan struct{}), out: map[int]*job{}, unrun: unrun,
+		stop: make(chan struct{}), idle: make(chan struct{}), out: map[int]*job{}, unrun: unrun, call: toCall,
 	}
 }
 
-// read reads inputs until they or the run end. done tells what earlier runs did.
-func (s *supply) read(t *command.Template, spec command.InputSpec, done *journal.Done) {
+// read reads jobs until they or the run end.
+func (s *supply) read(jobs iter.Seq[*job]) {
 	defer close(s.inputs)
-	for in, err := range command.Inputs(spec) {
-		j := &job{attempt: 1, fault: err}
-		if err == nil {
-			j = prepare(t, in)
-			j.skip = done.Has(j.seq, j.rendered.Key())
-		}
+	for j := range jobs {
 		select {
 		case s.inputs <- j:
 		case <-s.stop:
+			s.dropped(j)
 			return
 		}
 	}
 }
 
-// prepare makes a job of an input.
-func prepare(t *command.Template, in command.Job) *job {
-	j := &job{seq: in.Seq, attempt: 1, tag: strings.Join(in.Args, " ")}
-	j.rendered, j.fault = t.Render(in)
-	return j
+// drain drops the jobs that were read and will not be handed out, until read has
+// ended. What jobs that run are given may wait for it.
+func (s *supply) drain() {
+	for j := range s.inputs {
+		s.dropped(j)
+	}
 }
 
 // look reads up to n jobs ahead and returns how many there are: fewer than n if
@@ -84,7 +93,15 @@ func (s *supply) look(n int) int {
 }
 
 // halt has nothing more handed out.
-func (s *supply) halt() { s.stopped.Do(func() { close(s.stop) }) }
+func (s *supply) halt() {
+	s.stopped.Do(func() {
+		close(s.stop)
+		if s.slots != nil {
+			s.slots.stop()
+		}
+		go s.drain()
+	})
+}
 
 // calls is the sequence that the engine reads.
 func (s *supply) calls(yield func(call) bool) {
@@ -98,38 +115,45 @@ func (s *supply) calls(yield func(call) bool) {
 			s.leave()
 			continue
 		}
-		s.mu.Lock()
-		s.out[s.given] = j
-		s.given++
-		if j.attempt == 1 {
-			s.open++
+		if s.admit != nil && !s.admit(j) {
+			return
 		}
-		s.mu.Unlock()
-		if !yield(callOf(j)) {
+		if j.skip || j.fault != nil { // a person said no, or it cannot be set up
+			s.unrun(j)
+			s.leave()
+			continue
+		}
+		if !yield(s.hand(j)) {
 			return
 		}
 	}
 }
 
-// enter waits until there is room for another job at the gate; false when
-// nothing more is to be started. Without a gate a worker has its next command at
-// hand, and might start it before a failed one has stopped the run.
-func (s *supply) enter() bool {
-	if s.gate == nil {
-		return true
+// hand notes that a job goes out.
+func (s *supply) hand(j *job) call {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.out[s.given] = j
+	s.given++
+	j.ticket = uint64(s.given)
+	if s.slots != nil {
+		j.slot = s.slots.number()
 	}
-	select {
-	case s.gate <- struct{}{}:
-		return true
-	case <-s.stop:
-		return false
+	if j.attempt == 1 {
+		s.open++
 	}
+	return s.call(j)
 }
+
+// enter waits until there is room for another job; false when nothing more is to
+// be started. Where starts are not looked at one by one, a worker has its next
+// command at hand.
+func (s *supply) enter() bool { return s.slots == nil || s.slots.enter() }
 
 // leave says that the end of a job has been looked at.
 func (s *supply) leave() {
-	if s.gate != nil {
-		<-s.gate
+	if s.slots != nil {
+		s.slots.leave()
 	}
 }
 
@@ -186,7 +210,33 @@ func (s *supply) take(index int) *job {
 	defer s.mu.Unlock()
 	j := s.out[index]
 	delete(s.out, index)
+	if s.slots != nil {
+		s.slots.vacate(j.slot)
+	}
 	return j
+}
+
+// commands gives the commands that are out, by the ticket of their start.
+func (s *supply) commands() map[uint64]string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	m := make(map[uint64]string, len(s.out))
+	for _, j := range s.out {
+		m[j.ticket] = j.rendered.Key()
+	}
+	return m
+}
+
+// title is what is printed before the output of the command started under ticket.
+func (s *supply) title(ticket uint64) string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, j := range s.out {
+		if j.ticket == ticket {
+			return j.mark.Before + j.rendered.Key() + j.mark.After
+		}
+	}
+	return ""
 }
 
 // repeat has a job run once more.
@@ -203,14 +253,4 @@ func (s *supply) close() {
 	if s.open == 0 && s.ended {
 		close(s.idle)
 	}
-}
-
-// callOf is what a worker is told of a job.
-func callOf(j *job) call {
-	r := &j.rendered
-	c := call{Seq: j.seq, Argv: r.Argv, Path: r.Path, Shell: r.Shell}
-	if r.Key() != r.Display { // {%} is in it
-		c.Display = r.Display
-	}
-	return c
 }

@@ -7,6 +7,7 @@ import (
 	"os"
 
 	"github.com/tutti-run/tutti/internal/command"
+	"github.com/tutti-run/tutti/internal/spool"
 )
 
 // neverBlocks reports whether all inputs are there: on the command line and in
@@ -21,57 +22,6 @@ func neverBlocks(sources []command.SourceSpec) bool {
 		}
 	}
 	return true
-}
-
-func isPlainFile(name string) bool {
-	info, err := os.Stdin.Stat()
-	if name != "-" {
-		info, err = os.Stat(name)
-	}
-	return err == nil && info.Mode().IsRegular()
-}
-
-// countInputs tells how many jobs there will be. It is known at once of inputs on
-// the command line; of others (ok is then true too) only where all must be read
-// before the first job starts, because a halt rule speaks of a percentage of them.
-func countInputs(p *mapPlan, spec *command.InputSpec) (n int64, ok bool, err error) {
-	if n, ok = countArgs(p.sources); ok || !p.halt.Percent {
-		return n, ok, nil
-	}
-	kept := keeper{stdin: spec.Stdin, copies: map[string]*os.File{}}
-	*spec = kept.rereadable(*spec)
-	for _, err := range command.Inputs(*spec) {
-		if err != nil {
-			return 0, false, err
-		}
-		n++
-	}
-	*spec = kept.rereadable(*spec) // from the beginning
-	return n, true, nil
-}
-
-// countArgs multiplies the lengths of sources on the command line.
-func countArgs(sources []command.SourceSpec) (n int64, ok bool) {
-	n = 1
-	some := false
-	for _, s := range sources {
-		if s.Kind != command.Args {
-			return 0, false
-		}
-		some = some || len(s.Args) > 0
-		size := int64(max(len(s.Args), 1)) // none beside others counts as one that is empty
-		if n > math.MaxInt64/size {
-			return 0, false
-		}
-		n *= size
-	}
-	if len(sources) == 0 {
-		return 0, false
-	}
-	if !some {
-		return 0, true
-	}
-	return n, true
 }
 
 // keeper copies inputs that can be read only once into unnamed files.
@@ -111,12 +61,12 @@ func (k *keeper) copy(name string) (*os.File, error) {
 		defer f.Close()
 		from = f
 	}
-	to, err := openUnlinked(os.TempDir())
+	to, err := spool.OpenUnnamed(os.TempDir())
 	if err != nil {
 		return nil, err
 	}
 	if _, err := io.Copy(to, from); err != nil {
-		return nil, spillFault(err)
+		return nil, spool.Fault(err)
 	}
 	return to, nil
 }

@@ -2,6 +2,7 @@ package cli
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"slices"
@@ -15,6 +16,7 @@ import (
 	"github.com/tutti-run/tutti"
 	"github.com/tutti-run/tutti/internal/command"
 	"github.com/tutti-run/tutti/internal/proc"
+	"github.com/tutti-run/tutti/internal/spool"
 )
 
 // runCommand is the one function of the command door: it runs in a worker.
@@ -29,22 +31,45 @@ var runCommand = tutti.NewFunc("tutti.command", func(ctx context.Context, c call
 // The descriptors that a worker inherits from tutti map.
 const (
 	fdControl = 6 + iota
+	fdStore
 	fdSpool
+	fdBlocks
 	fdStdout
 	fdStderr
+	fdPipes // and up: of slots that read one each
 )
 
 // runner runs commands in a worker process.
 type runner struct {
 	*control
 	setup
-	spool          *os.File
+	store          *spool.Store
+	intakes        intakes
 	stdout, stderr *os.File // of the master, for direct commands
 	term           []proc.TermStep
+	nice           *int
 	env            []string
 	end            context.CancelFunc // of ended
 	ended          context.Context    // done when what runs is to end
+
+	mu     sync.Mutex
+	active map[int]*attempt // by lane
 }
+
+// attempt is a command that runs here.
+type attempt struct {
+	ticket  uint64
+	cancel  context.CancelCauseFunc
+	running *proc.Running // nil: not started yet
+	obeyed  order         // the last order that was carried out
+	held    bool          // by an order
+}
+
+// What an order ends a command for.
+var (
+	errTimeout = errors.New("it takes too long")
+	errEvicted = errors.New("memory is short")
+)
 
 // worker is this process's runner, made by the first command.
 var worker = sync.OnceValues(func() (*runner, error) {
@@ -55,17 +80,22 @@ var worker = sync.OnceValues(func() (*runner, error) {
 	if err := proc.BecomeSubreaper(); err != nil {
 		return nil, fmt.Errorf("watch the processes of commands: %w", err)
 	}
-	w := &runner{control: page, setup: s}
-	if s.SpoolFlaw == "" {
-		w.spool = os.NewFile(fdSpool, "spool")
+	w := &runner{control: page, setup: s, active: map[int]*attempt{}}
+	var file *os.File
+	if s.Flaw == "" {
+		file = os.NewFile(fdSpool, "spool")
 	}
+	if w.store, err = spool.Attach(fdStore, file, errors.New(s.Flaw)); err != nil {
+		return nil, err
+	}
+	w.intakes = intakes{blocks: os.NewFile(fdBlocks, "blocks"), names: s.Files}
 	if s.Direct {
 		w.stdout, w.stderr = os.NewFile(fdStdout, "stdout"), os.NewFile(fdStderr, "stderr")
 	}
 	for _, t := range s.Term {
 		w.term = append(w.term, proc.TermStep{Signal: syscall.Signal(t.Signal), Wait: time.Duration(t.WaitNs)})
 	}
-	w.env = append(foreignEnv(os.Environ()), "PARALLEL_PID="+strconv.Itoa(s.Master))
+	w.env = append(foreignEnv(os.Environ(), s.SlotVar), "PARALLEL_PID="+strconv.Itoa(s.Master))
 	w.ended, w.end = context.WithCancel(context.Background())
 	go w.follow()
 	return w, nil
@@ -73,10 +103,10 @@ var worker = sync.OnceValues(func() (*runner, error) {
 
 // foreignEnv is env without what each command is given anew: the first of two
 // variables of one name would be seen, which inside another run is that one's.
-func foreignEnv(env []string) []string {
+func foreignEnv(env []string, slotVar string) []string {
 	return slices.DeleteFunc(env, func(kv string) bool {
 		name, _, _ := strings.Cut(kv, "=")
-		return name == "PARALLEL_PID" || name == "PARALLEL_SEQ" || name == "PARALLEL_JOBSLOT"
+		return name == "PARALLEL_PID" || name == "PARALLEL_SEQ" || name == "PARALLEL_JOBSLOT" || name == slotVar
 	})
 }
 
@@ -85,14 +115,9 @@ func (w *runner) follow() {
 	held := false
 	for {
 		bell := atomic.LoadUint32(&w.bell)
-		hold := w.paused.Load() != 0
-		if hold != held {
+		if hold := w.paused.Load() != 0; hold != held {
 			held = hold
-			if hold {
-				proc.SignalCommands(syscall.SIGSTOP)
-			} else {
-				proc.SignalCommands(syscall.SIGCONT)
-			}
+			w.holdAll(hold)
 		}
 		switch w.now() {
 		case ending:
@@ -102,7 +127,58 @@ func (w *runner) follow() {
 			// What may not be killed is waited for by proc.Run.
 			_ = proc.KillAllChildren()
 		}
+		w.obey()
 		w.await(bell)
+	}
+}
+
+// holdAll stops all commands, or lets go on those that no order holds.
+func (w *runner) holdAll(hold bool) {
+	if hold {
+		proc.SignalCommands(syscall.SIGSTOP)
+		return
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for _, a := range w.active {
+		if a.running != nil && !a.held {
+			a.running.Signal(syscall.SIGCONT)
+		}
+	}
+}
+
+// obey carries out the orders to what runs here.
+func (w *runner) obey() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for lane, a := range w.active {
+		o := order(w.orders[lane].Load())
+		if o.ticket() != a.ticket || o == a.obeyed {
+			continue
+		}
+		a.obeyed = o
+		switch o.act() {
+		case orderTimeout:
+			a.cancel(errTimeout)
+		case orderEvict:
+			a.cancel(errEvicted)
+		case orderHold:
+			a.hold(true)
+		case orderGoOn:
+			a.hold(false)
+		}
+	}
+}
+
+// hold stops the command, or lets it go on.
+func (a *attempt) hold(on bool) {
+	a.held = on
+	switch {
+	case a.running == nil:
+	case on:
+		a.running.Signal(syscall.SIGSTOP)
+	default:
+		a.running.Signal(syscall.SIGCONT)
 	}
 }
 
@@ -111,30 +187,106 @@ func (w *runner) run(task context.Context, c *call) result {
 	if !w.awaitStart() {
 		return result{How: notStarted, Exit: -1}
 	}
-	// What ends the run ends the command; so does the pool's end.
-	ctx, cancel := context.WithCancel(w.ended)
-	defer cancel()
-	defer context.AfterFunc(task, cancel)()
-	if w.TimeoutNs > 0 {
-		ctx, cancel = context.WithTimeout(ctx, time.Duration(w.TimeoutNs))
-		defer cancel()
-	}
-	slot := 1
+	n := 0 // of the lane
 	if info, ok := tutti.Info(task); ok {
-		slot = info.Lane + 1
+		n = info.Lane
 	}
-	path, argv := c.exec(slot)
-	spec := proc.Command{
-		Path: path, Argv: argv, Direct: w.Direct, Stdout: w.stdout, Stderr: w.stderr,
-		Env: append(w.env[:len(w.env):len(w.env)],
-			"PARALLEL_SEQ="+strconv.FormatInt(c.Seq, 10), "PARALLEL_JOBSLOT="+strconv.Itoa(slot)),
-		MemoryMax: w.MemoryMax, Term: w.term,
+	slot := c.Slot
+	if slot == 0 {
+		slot = n + 1
 	}
-	if w.spool != nil {
-		spec.Spool = &spool{file: w.spool, tail: &w.spoolTail}
+	lane, err := w.store.Lane(n)
+	if err != nil {
+		return result{Exit: -1, Fault: err.Error()}
+	}
+	// What ends the run ends the command; so do the pool's end and an order.
+	ctx, cancel := context.WithCancelCause(w.ended)
+	defer cancel(nil)
+	defer context.AfterFunc(task, func() { cancel(nil) })()
+	if c.TimeoutNs > 0 {
+		timed, stop := context.WithTimeoutCause(ctx, time.Duration(c.TimeoutNs), errTimeout)
+		defer stop()
+		ctx = timed
+	}
+	a := &attempt{ticket: c.Ticket, cancel: cancel}
+	w.enter(n, a)
+	defer w.leave(n)
+	lane.Begin(c.Ticket, c.Seq, time.Now())
+	out, errs := w.writer(lane, spool.Stdout), w.writer(lane, spool.Stderr)
+	spec := w.spec(c, slot)
+	if !w.Direct {
+		spec.Out, spec.Err = marked(&out, c.Mark, slot), marked(&errs, c.Mark, slot)
+	}
+	spec.Started = func(p *proc.Running) {
+		lane.Started(p.PID())
+		w.started(a, p)
+	}
+	feed, err := w.intakes.open(c.Input)
+	if err != nil {
+		lane.End()
+		return result{Exit: -1, Start: time.Now().UnixNano(), Slot: slot, Fault: err.Error()}
+	}
+	if feed != nil {
+		feed.attach(&spec)
 	}
 	done := proc.Run(ctx, spec)
-	return w.report(&done)
+	lane.End()
+	for _, s := range []proc.Sink{spec.Out, spec.Err} {
+		if m, ok := s.(*marker); ok {
+			m.end()
+		}
+	}
+	r := w.report(&done, context.Cause(ctx))
+	r.Slot = slot
+	if feed != nil {
+		r.Sent = feed.close(&r)
+	}
+	r.take(&out, &r.Out)
+	r.take(&errs, &r.Err)
+	return r
+}
+
+// spec is what is to be run.
+func (w *runner) spec(c *call, slot int) proc.Command {
+	path, argv := c.exec(slot)
+	spec := proc.Command{
+		Path: path, Argv: argv, Stdout: w.stdout, Stderr: w.stderr, Dir: c.Dir,
+		Env: append(w.env[:len(w.env):len(w.env)],
+			"PARALLEL_SEQ="+strconv.FormatInt(c.Seq, 10), "PARALLEL_JOBSLOT="+strconv.Itoa(slot)),
+		Term: w.term, Nice: w.Nice,
+	}
+	if w.SlotVar != "" {
+		spec.Env = append(spec.Env, w.SlotVar+"="+strconv.Itoa(slot-1))
+	}
+	return spec
+}
+
+func (w *runner) writer(lane spool.Lane, st spool.Stream) spool.Writer {
+	out := lane.Writer(st)
+	out.Lines = w.Lines
+	return out
+}
+
+func (w *runner) enter(lane int, a *attempt) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.active[lane] = a
+}
+
+func (w *runner) leave(lane int) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	delete(w.active, lane)
+}
+
+// started notes the process, and carries out an order that came before it.
+func (w *runner) started(a *attempt, p *proc.Running) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	a.running = p
+	if a.held || w.paused.Load() != 0 {
+		p.Signal(syscall.SIGSTOP)
+	}
 }
 
 // exec is what to execute, with the slot filled in.
@@ -146,31 +298,40 @@ func (c *call) exec(slot int) (path string, argv []string) {
 	return r.Exec()
 }
 
-// report makes a result of what is known of a command that has ended.
-func (w *runner) report(d *proc.Result) result {
+// report makes a result of what is known of a command that has ended; why is
+// what ended it, if anything did.
+func (w *runner) report(d *proc.Result, why error) result {
 	r := result{
 		Exit: d.Status.Exit, Signal: int(d.Status.Signal), Start: d.Start.UnixNano(), Runtime: int64(d.Runtime),
 		CPU:    d.Status.Rusage.Utime.Nano() + d.Status.Rusage.Stime.Nano(),
-		Stdout: captured(d.Stdout), Stderr: captured(d.Stderr), Strays: d.Strays,
+		Strays: d.Strays,
 	}
 	switch {
-	case d.Stopped == "timeout":
+	case d.Stopped != "" && why == errTimeout:
 		r.How = timedOut
+	case d.Stopped != "" && why == errEvicted:
+		r.How = evicted
 	case d.Stopped != "":
 		r.How = stopped
 	case d.StartErr != nil:
 		r.Fault = d.StartErr.Error()
-	case d.SpoolErr != nil && w.SpoolFlaw != "":
-		r.Fault = "its output is not whole: " + w.SpoolFlaw
-	case d.SpoolErr != nil:
-		r.Fault = "its output is not whole: " + d.SpoolErr.Error()
 	case d.Status.OOM:
 		r.Fault = "killed, as memory ran out"
+	case d.InputErr != nil:
+		r.Fault = "its input is not whole: " + d.InputErr.Error()
 	}
 	if d.Stopped == "" && w.KillLeft {
 		r.Strays = killStrays(d.Strays)
 	}
 	return r
+}
+
+// take ends a stream and notes where its bytes are.
+func (r *result) take(w *spool.Writer, to *captured) {
+	to.Ref, to.Short = w.End(shortMax)
+	if err := w.Err(); err != nil && r.Fault == "" && (r.How == endedItself || r.How == timedOut) {
+		r.Fault = "its output is not whole: " + err.Error()
+	}
 }
 
 // killStrays ends what a command left behind and returns what may not be killed.

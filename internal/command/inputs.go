@@ -1,254 +1,229 @@
 package command
 
 import (
-	"bufio"
-	"bytes"
 	"errors"
 	"fmt"
-	"io"
 	"iter"
-	"os"
+	"slices"
 )
 
-// Bounds on what inputs may take.
-const (
-	LineBytesMax = 1 << 20   // one value: eight times what an argument can hold
-	HeldBytesMax = 256 << 20 // all values of the sources behind the first, which are held in memory
-)
+// HeldBytesMax bounds what a run's values take in memory: of all sources but the
+// first, which are read once and used again, or, with Shuffle, of all records
+// before they go to a file.
+const HeldBytesMax = 256 << 20
 
-// stringBytes is what a held value takes besides its own bytes.
-const stringBytes = 16
+// heldBytes is what a held value takes besides its own bytes: its string header
+// and its place among the others of its source.
+const heldBytes = 16
 
-// Inputs gives the jobs of a run: every combination of one value from each
-// source, the last source changing fastest. The first source is read as it is
-// needed and forgotten, the others are read as they are needed once and held, so
-// that one source takes no memory however long it is. An empty line is a job
-// with an empty value, a last line without newline counts, and a source without
-// values beside others counts as one empty value: all as in GNU parallel.
+// Reader gives the jobs of a run. It is used by one goroutine and once.
+type Reader struct {
+	spec    InputSpec
+	sources []*values
+	columns *columns
+	names   []string
+	spool   *spool // with Shuffle, once all is read
+}
+
+// Open opens all sources, so that a wrong name is known at once, and reads the
+// headers. The Reader must be closed, whatever was read of it.
 //
-// An error ends the sequence and is its last pair. The sequence can be used once
-// where it reads standard input. Sources are opened before the first job, so
-// that a wrong name is known at once, and closed at the end.
-func Inputs(spec InputSpec) iter.Seq2[Job, error] {
+// The rules are GNU parallel's: an empty line is a job with an empty value, a
+// last line without newline counts, and a source without values beside others
+// counts as one empty value. Jobs are every combination of one value from each
+// source, the last source changing fastest; sources that are linked count as
+// one. The first source is read as it is needed and forgotten, so that one
+// source takes no memory however long it is.
+//
+// It differs from GNU parallel in these, where GNU runs something else than was
+// written, or breaks off:
+//
+//   - a value behind ::: stays whole whatever newlines it has (-d does cut it);
+//   - an empty source among linked ones counts as one empty value;
+//   - a column that the header gives no name has none (GNU takes {} for it), the
+//     columns behind it keep their places, and names are trimmed as values are;
+//   - with --csv a header may have quotes;
+//   - -d '\\' is one backslash, as C and printf have it, \x2c works, and an empty
+//     delimiter is an error;
+//   - -E 0 is heeded;
+//   - -C is RE2: what Perl has beyond it is an error.
+func Open(spec InputSpec) (*Reader, error) {
+	r := &Reader{spec: spec}
+	if err := r.open(); err != nil {
+		r.Close()
+		return nil, err
+	}
+	return r, nil
+}
+
+func (r *Reader) open() error {
+	var err error
+	if r.columns, err = newColumns(r.spec); err != nil {
+		return err
+	}
+	if err := r.openSources(); err != nil {
+		return err
+	}
+	return r.readHeaders()
+}
+
+func (r *Reader) openSources() error {
+	stdin := false
+	spec := r.spec
+	for i, s := range r.spec.sources() {
+		spec.SkipFirst = r.spec.SkipFirst && i == 0
+		if s.Kind == File && s.File == "-" {
+			if stdin {
+				return errors.New("standard input can be only one input source; write it into a file and name that twice")
+			}
+			stdin = true
+		}
+		v, err := openValues(spec, s)
+		if err != nil {
+			return fmt.Errorf("open input: %w", err)
+		}
+		r.sources = append(r.sources, v)
+		if err := v.skipFirst(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// readHeaders takes the names of the columns from the first value of each
+// source, as it stands there: -E, -r and -L begin behind it.
+func (r *Reader) readHeaders() error {
+	if r.spec.Header == "0" {
+		for _, s := range r.spec.sources() {
+			r.names = append(r.names, s.File)
+		}
+	}
+	if !r.spec.hasHeaderLine() {
+		return nil
+	}
+	for _, s := range r.sources {
+		v, _, err := s.record()
+		if err != nil {
+			return err
+		}
+		names, err := r.columns.cut(v)
+		if err != nil {
+			return fmt.Errorf("%s: %w", s.place(), err)
+		}
+		r.names = append(r.names, names...)
+	}
+	return nil
+}
+
+// Names gives the names of the columns as the header has them, {1}'s first; nil
+// without a header. A name may be empty, where a column has none.
+func (r *Reader) Names() []string { return r.names }
+
+// Close closes what is open. It may be called more than once.
+func (r *Reader) Close() error {
+	var errs []error
+	for _, s := range r.sources {
+		errs = append(errs, s.close())
+	}
+	if r.spool != nil {
+		errs = append(errs, r.spool.close())
+		r.spool = nil
+	}
+	return errors.Join(errs...)
+}
+
+// Jobs gives the jobs. An error ends the sequence and is its last pair.
+//
+// fits tells whether a command line with these values is short enough, for it
+// and for every job with fewer records; where it is not, a job gets fewer, and a
+// record that alone is too long is an error. With nil any number fits, but for
+// Batch: there the values together stay below ArgBytesMax.
+func (r *Reader) Jobs(fits func(Job) bool) iter.Seq2[Job, error] {
 	return func(yield func(Job, error) bool) {
-		sources, err := openSources(spec)
-		defer closeSources(sources)
+		records, err := r.records()
 		if err != nil {
 			yield(Job{}, err)
 			return
 		}
-		p := product{sources: sources}
+		b := newBatcher(r.spec, records, fits)
 		for {
-			args, err := p.next()
+			job, ok, err := b.next()
 			if err != nil {
 				yield(Job{}, err)
 				return
 			}
-			if args == nil {
-				return
-			}
-			p.seq++
-			if !yield(Job{Seq: p.seq, Args: args}, nil) {
+			if !ok || !yield(job, nil) {
 				return
 			}
 		}
 	}
 }
 
-// source is an input source and what it has given so far.
-type source struct {
-	lines *lines   // nil where held has all
-	held  []string // values read so far; not kept of the first source
-	at    int      // index of the current value in held
-}
-
-func openSources(spec InputSpec) ([]*source, error) {
-	specs := spec.Sources
-	if len(specs) == 0 {
-		specs = []SourceSpec{{Kind: File, File: "-"}}
-	}
-	var sources []*source
-	stdin := false
-	for _, s := range specs {
-		if s.Kind == Args {
-			sources = append(sources, &source{held: s.Args})
-			continue
-		}
-		if s.File == "-" {
-			if stdin {
-				return sources, errors.New("standard input can be only one input source")
-			}
-			stdin = true
-		}
-		l, err := openLines(spec, s.File)
-		if err != nil {
-			return sources, fmt.Errorf("open input: %w", err)
-		}
-		sources = append(sources, &source{lines: l})
-	}
-	return sources, nil
-}
-
-func closeSources(sources []*source) {
-	for _, s := range sources {
-		if s.lines != nil && s.lines.closer != nil {
-			s.lines.closer.Close()
-		}
-	}
-}
-
-// product walks through the combinations like an odometer.
-type product struct {
-	sources []*source
-	current []string // the values of the last combination, nil before the first
-	seq     int64
-	held    int // bytes held, see HeldBytesMax
-}
-
-// next gives the next combination, nil at the end.
-func (p *product) next() ([]string, error) {
-	if p.current == nil {
-		return p.first()
-	}
-	for i := len(p.sources) - 1; i >= 0; i-- {
-		v, ok, err := p.advance(i)
-		if err != nil {
+// records gives a function that gives one record after the other, nil at the
+// end. A record is made anew each time and is the caller's.
+func (r *Reader) records() (func() ([]string, error), error) {
+	combine := newCombiner(r.spec, r.sources)
+	next := func() ([]string, error) {
+		record, err := combine()
+		if err != nil || record == nil {
 			return nil, err
 		}
-		if !ok {
-			continue
-		}
-		p.current = append([]string(nil), p.current...)
-		p.current[i] = v
-		for j := i + 1; j < len(p.sources); j++ {
-			p.sources[j].at = 0
-			p.current[j] = p.sources[j].held[0]
-		}
-		return p.current, nil
+		return r.columns.split(record)
 	}
-	return nil, nil
-}
-
-func (p *product) first() ([]string, error) {
-	found := false
-	for i, s := range p.sources {
-		s.at = -1
-		v, ok, err := p.advance(i)
-		if err != nil {
-			return nil, err
-		}
-		if !ok {
-			s.held, s.at = []string{""}, 0
-		}
-		found = found || ok
-		p.current = append(p.current, v)
+	if !r.spec.Shuffle {
+		return next, nil
 	}
-	if !found {
-		return nil, nil
+	if r.spool != nil {
+		return nil, errors.New("shuffle inputs: they were read already; open them again")
 	}
-	return p.current, nil
-}
-
-// advance moves source i to its next value.
-func (p *product) advance(i int) (v string, ok bool, err error) {
-	s := p.sources[i]
-	if s.at+1 < len(s.held) {
-		s.at++
-		return s.held[s.at], true, nil
-	}
-	if s.lines == nil {
-		return "", false, nil
-	}
-	v, ok, err = s.lines.next()
-	if !ok || err != nil || i == 0 {
-		return v, ok, err
-	}
-	p.held += len(v) + stringBytes
-	if p.held > HeldBytesMax {
-		return "", false, fmt.Errorf("%s: the input sources behind the first are held in memory, and hold more than %d MiB; put the longest first",
-			s.lines.place(), HeldBytesMax>>20)
-	}
-	s.held = append(s.held, v)
-	s.at++
-	return v, true, nil
-}
-
-// lines reads values, every byte but the terminator.
-type lines struct {
-	name       string
-	r          *bufio.Reader
-	closer     io.Closer
-	terminator byte
-	n          int64 // lines read
-	ended      bool
-}
-
-func openLines(spec InputSpec, name string) (*lines, error) {
-	l := &lines{name: name, terminator: '\n'}
-	if spec.Null {
-		l.terminator = 0
-	}
-	if name == "-" {
-		l.name = "standard input"
-		var r io.Reader = bytes.NewReader(nil)
-		if spec.Stdin != nil {
-			r = spec.Stdin
-		}
-		l.r = bufio.NewReaderSize(r, 64<<10)
-		return l, nil
-	}
-	open := spec.Open
-	if open == nil {
-		open = func(name string) (io.ReadCloser, error) { return os.Open(name) }
-	}
-	f, err := open(name)
-	if err != nil {
+	r.spool = newSpool(r.spec.TempDir, HeldBytesMax)
+	if err := r.spool.fill(next); err != nil {
 		return nil, err
 	}
-	l.r, l.closer = bufio.NewReaderSize(f, 64<<10), f
-	return l, nil
+	return r.spool.shuffled(r.spec.Seed), nil
 }
 
-// place names the line read last, for errors.
-func (l *lines) place() string { return fmt.Sprintf("%s, line %d", l.name, l.n) }
-
-// next reads one value; ok is false at the end.
-func (l *lines) next() (v string, ok bool, err error) {
-	if l.ended {
-		return "", false, nil
-	}
-	l.n++
-	line, err := l.read()
-	switch {
-	case err == nil:
-		line = line[:len(line)-1]
-	case errors.Is(err, io.EOF):
-		l.ended = true
-		if len(line) == 0 {
-			return "", false, nil
+// Inputs gives the jobs of a run, see Open and Jobs, and closes the sources.
+func Inputs(spec InputSpec) iter.Seq2[Job, error] {
+	return func(yield func(Job, error) bool) {
+		r, err := Open(spec)
+		if err != nil {
+			yield(Job{}, err)
+			return
 		}
-	default:
-		return "", false, fmt.Errorf("%s: %w", l.place(), err)
+		defer r.Close()
+		r.Jobs(nil)(yield)
 	}
-	if l.terminator != 0 && bytes.IndexByte(line, 0) >= 0 {
-		return "", false, fmt.Errorf("%s: a NUL byte, which no argument can hold; is -0 missing?", l.place())
-	}
-	return string(line), true, nil
 }
 
-// read gives the bytes up to and with the terminator, valid until the next call.
-func (l *lines) read() ([]byte, error) {
-	line, err := l.r.ReadSlice(l.terminator)
-	if !errors.Is(err, bufio.ErrBufferFull) {
-		return line, err
+// Count tells how many jobs there are, where that is known from the command line
+// alone and does not depend on what fits into one.
+func (spec InputSpec) Count() (n int64, ok bool) {
+	isFile := func(s SourceSpec) bool { return s.Kind != Args }
+	if len(spec.Sources) == 0 || slices.ContainsFunc(spec.Sources, isFile) || spec.perJob() == 0 || spec.Batch == Spread {
+		return 0, false
 	}
-	long := bytes.Clone(line)
-	for errors.Is(err, bufio.ErrBufferFull) {
-		line, err = l.r.ReadSlice(l.terminator)
-		long = append(long, line...)
-		if len(long) > LineBytesMax+1 { // and its terminator
-			return nil, fmt.Errorf("longer than %d bytes", LineBytesMax)
+	r, err := Open(spec)
+	if err != nil {
+		return 0, false
+	}
+	defer r.Close()
+	var counts []int64
+	for _, s := range r.sources {
+		n := int64(0)
+		for {
+			_, more, err := s.next()
+			if err != nil {
+				return 0, false
+			}
+			if !more {
+				break
+			}
+			n++
 		}
+		counts = append(counts, n)
 	}
-	return long, err
+	records, ok := countRecords(spec, counts)
+	per := int64(spec.perJob())
+	return (records + per - 1) / per, ok
 }

@@ -15,6 +15,7 @@ func TestSplitArgs(t *testing.T) {
 	t.Parallel()
 	args := func(v ...string) SourceSpec { return SourceSpec{Kind: Args, Args: v} }
 	file := func(name string) SourceSpec { return SourceSpec{Kind: File, File: name} }
+	linked := func(s SourceSpec) SourceSpec { s.Link = true; return s }
 	for _, tt := range []struct {
 		argv    string
 		command string
@@ -30,8 +31,9 @@ func TestSplitArgs(t *testing.T) {
 		{"x ::: a :::: f - ::: b c", "x", []SourceSpec{args("a"), file("f"), file("-"), args("b", "c")}, ""},
 		{"x ::::", "", nil, "no file name"},
 		{"x :::: ::: a", "", nil, "no file name"},
-		{"x ::: a :::+ b", "", nil, ":::+"},
-		{"x ::: a ::::+ b", "", nil, "::::+"},
+		{"x ::: a :::+ b", "x", []SourceSpec{args("a"), linked(args("b"))}, ""},
+		{"x ::: a ::::+ b c", "x", []SourceSpec{args("a"), linked(file("b")), linked(file("c"))}, ""},
+		{"x ::::+", "", nil, "no file name"},
 		{"x ::: a ::::: :", "x", []SourceSpec{args("a", ":::::", ":")}, ""},
 	} {
 		command, sources, err := SplitArgs(strings.Fields(tt.argv))
@@ -42,7 +44,7 @@ func TestSplitArgs(t *testing.T) {
 			continue
 		}
 		same := slices.EqualFunc(sources, tt.sources, func(a, b SourceSpec) bool {
-			return a.Kind == b.Kind && a.File == b.File && slices.Equal(a.Args, b.Args)
+			return a.Kind == b.Kind && a.File == b.File && a.Link == b.Link && slices.Equal(a.Args, b.Args)
 		})
 		if err != nil || strings.Join(command, " ") != tt.command || !same {
 			t.Errorf("%q: %q %+v %v, want %q %+v", tt.argv, command, sources, err, tt.command, tt.sources)
@@ -76,9 +78,10 @@ func TestInputs(t *testing.T) {
 	t.Parallel()
 	file := func(name string) SourceSpec { return SourceSpec{Kind: File, File: name} }
 	args := func(v ...string) SourceSpec { return SourceSpec{Args: v} }
+	const lineMax = 1 << 20
 	open := files{
 		"l": "a\n\nb", "crlf": "a\r\nb\r\n", "nul": "a\x00b\nc\x00", "empty": "", "bytes": "\xff\x01 \t\n",
-		"long": strings.Repeat("x", LineBytesMax) + "\ny\n", "toolong": "ok\n" + strings.Repeat("x", LineBytesMax+1) + "\n",
+		"long": strings.Repeat("x", lineMax) + "\ny\n", "toolong": "ok\n" + strings.Repeat("x", lineMax+1) + "\n",
 	}.open
 	for _, tt := range []struct {
 		name string
@@ -102,7 +105,7 @@ func TestInputs(t *testing.T) {
 		{"all empty", InputSpec{Sources: []SourceSpec{file("empty"), args()}}, nil, ""},
 		{"stdin twice", InputSpec{Sources: []SourceSpec{file("-"), file("-")}}, nil, "standard input"},
 		{"no such file", InputSpec{Sources: []SourceSpec{args("a"), file("gone")}}, nil, "gone"},
-		{"too long", InputSpec{Sources: []SourceSpec{file("toolong")}}, []string{"1:ok"}, "toolong, line 2: longer than 1048576 bytes"},
+		{"too long", InputSpec{Sources: []SourceSpec{file("toolong")}, lineMax: lineMax}, []string{"1:ok"}, "toolong, line 2: longer than 1048576 bytes"},
 	} {
 		tt.spec.Open = open
 		got, err := collect(tt.spec)
@@ -114,8 +117,8 @@ func TestInputs(t *testing.T) {
 		}
 	}
 	n := 0
-	for j, err := range Inputs(InputSpec{Sources: []SourceSpec{file("long")}, Open: open}) {
-		if n++; err != nil || n == 1 && len(j.Args[0]) != LineBytesMax {
+	for j, err := range Inputs(InputSpec{Sources: []SourceSpec{file("long")}, Open: open, lineMax: lineMax}) {
+		if n++; err != nil || n == 1 && len(j.Args[0]) != lineMax {
 			t.Fatalf("the longest line: %q, %v", j.Args, err)
 		}
 	}
@@ -181,17 +184,84 @@ func TestFirstSourceStreams(t *testing.T) {
 
 func TestHeldSourcesAreBounded(t *testing.T) {
 	t.Parallel()
-	p := product{
-		sources: []*source{{held: []string{"a"}}, {lines: &lines{name: "big"}}},
-		held:    HeldBytesMax,
+	spec := InputSpec{Sources: []SourceSpec{{Args: []string{"a", "b"}}, {Kind: File, File: "big"}}, Open: files{"big": "x\ny\n"}.open}
+	for _, spec.Link = range []bool{false, true} {
+		r, err := Open(spec)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer r.Close()
+		var next func() ([]string, error)
+		if spec.Link {
+			w := &wrapped{sources: r.sources, held: make([][]string, 2), ended: make([]bool, 2), bytes: HeldBytesMax}
+			next = w.next
+		} else {
+			p := &product{groups: groups(spec, r.sources), held: HeldBytesMax}
+			next = p.next
+		}
+		for err == nil {
+			var record []string
+			if record, err = next(); record == nil && err == nil {
+				t.Fatal("no error")
+			}
+		}
+		if !strings.Contains(err.Error(), "big, line ") {
+			t.Errorf("error %v, want that big holds too much", err)
+		}
 	}
-	l, err := openLines(InputSpec{Open: files{"big": "x\n"}.open}, "big")
+}
+
+// TestLinkReadsFilesAgain holds nothing of a regular file that is linked.
+func TestLinkReadsFilesAgain(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	var sources []SourceSpec
+	for name, text := range map[string]string{"1": "#!\nh\n1\n2\n", "2": "h\na \nb\nc\nE\nd\n", "3": "h\n", "4": "i\n1\n2\n3\n4\n5\n6\n"} {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, name := range []string{"1", "2", "3", "4"} {
+		sources = append(sources, SourceSpec{Kind: File, File: filepath.Join(dir, name)})
+	}
+	spec := InputSpec{Sources: sources, Link: true, Header: ":", EOF: "E", SkipFirst: true}
+	r, err := Open(spec)
 	if err != nil {
 		t.Fatal(err)
 	}
-	p.sources[1].lines = l
-	if _, err := p.next(); err == nil || !strings.Contains(err.Error(), "big, line 1") {
-		t.Errorf("error %v, want that big holds too much", err)
+	defer r.Close()
+	w := &wrapped{sources: r.sources, held: make([][]string, 4), ended: make([]bool, 4), bytes: HeldBytesMax}
+	var got []string
+	for {
+		record, err := w.next()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if record == nil {
+			break
+		}
+		got = append(got, strings.Join(record, "|"))
+	}
+	if want := []string{"1|a ||1", "2|b||2", "1|c||3", "2|a ||4", "1|b||5", "2|c||6"}; !slices.Equal(got, want) {
+		t.Errorf("%q, want %q", got, want)
+	}
+}
+
+func TestShuffleOnce(t *testing.T) {
+	t.Parallel()
+	r, err := Open(InputSpec{Shuffle: true, Stdin: strings.NewReader("a\n")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	var last error
+	for range 2 {
+		for _, err := range r.Jobs(nil) {
+			last = err
+		}
+	}
+	if last == nil || !strings.Contains(last.Error(), "open them again") {
+		t.Errorf("error %v", last)
 	}
 }
 
@@ -205,7 +275,7 @@ func TestJobsKeepTheirArgs(t *testing.T) {
 		}
 		all = append(all, j)
 	}
-	if got := fmt.Sprint(all); got != "[{1 [a 1]} {2 [a 2]} {3 [b 1]} {4 [b 2]}]" {
+	if got := fmt.Sprint(all[0].Args, all[1].Args, all[2].Args, all[3].Args); got != "[a 1] [a 2] [b 1] [b 2]" {
 		t.Error(got)
 	}
 }

@@ -30,3 +30,6 @@ func isPlain(v string) bool {
 	}
 	return true
 }
+
+// ShellQuote quotes a value for --shellquote, once.
+func ShellQuote(v string) string { return Quote(v) }

@@ -26,16 +26,22 @@ type Env struct {
 	Startup bool
 }
 
-// DefaultEnv reads this process's environment. The shell is $PARALLEL_SHELL,
-// else $SHELL where it is one of the Bourne family, else /bin/sh; GNU parallel
-// would prefer the shell that started it. A user whose $SHELL is csh, fish or
-// nologin gets /bin/sh, because values are quoted for the Bourne family.
-func DefaultEnv() Env {
+// DefaultEnv is EnvFor where nothing is known of who started this process.
+func DefaultEnv() Env { return EnvFor("") }
+
+// EnvFor reads this process's environment. The shell is $PARALLEL_SHELL, else
+// starter, the shell that started us, else $SHELL, of these the first that is one
+// of the Bourne family, else /bin/sh: as in GNU parallel, but that a user of csh
+// or fish gets /bin/sh, because values are quoted for the Bourne family.
+func EnvFor(starter string) Env {
 	env := Env{Shell: os.Getenv("PARALLEL_SHELL"), LookPath: lookPath, Functions: exportedFunctions(os.Environ())}
 	if env.Shell == "" {
 		env.Shell = "/bin/sh"
-		if s := os.Getenv("SHELL"); slices.Contains(bourneShells, filepath.Base(s)) {
-			env.Shell = s
+		for _, s := range []string{starter, os.Getenv("SHELL")} {
+			if IsShell(s) {
+				env.Shell = s
+				break
+			}
 		}
 	}
 	switch filepath.Base(env.Shell) {
@@ -47,6 +53,9 @@ func DefaultEnv() Env {
 	}
 	return env
 }
+
+// IsShell reports whether path is named like a shell of the Bourne family.
+func IsShell(path string) bool { return slices.Contains(bourneShells, filepath.Base(path)) }
 
 // exportedFunctions finds what bash's export -f leaves in an environment.
 func exportedFunctions(environ []string) map[string]bool {
@@ -117,24 +126,21 @@ func startable(path string) bool {
 	return head == "\x7fELF" || strings.HasPrefix(head, "#!")
 }
 
-// executable decides whether parts can run without a shell and gives the file to
+// executable decides whether words can run without a shell and gives the file to
 // start. It says no whenever there is doubt: the shell is slower, never wrong.
-func (env Env) executable(parts []part) (path string, ok bool) {
-	if env.Startup {
-		return "", false
-	}
-	for _, p := range parts {
-		if p.kind == literal && !isShellFree(p.text) {
-			return "", false
-		}
-	}
-	words := splitWords(parts)
-	if len(words) == 0 || len(words[0]) != 1 || words[0][0].kind != literal {
+// Of quoted words no shell sees any syntax.
+func (env Env) executable(words [][]part, quoted bool) (path string, ok bool) {
+	if env.Startup || len(words) == 0 || len(words[0]) != 1 || words[0][0].run != nil {
 		return "", false // the command's name is not known before the values are
 	}
-	for _, w := range words {
-		if strings.HasPrefix(w[0].text, "=") { // zsh: the path of a command
-			return "", false
+	for _, word := range words {
+		for i, p := range word {
+			if p.unquoted || p.run == nil && !quoted && !isShellFree(p.text) {
+				return "", false
+			}
+			if i == 0 && !quoted && strings.HasPrefix(p.text, "=") { // zsh: the path of a command
+				return "", false
+			}
 		}
 	}
 	name := words[0][0].text

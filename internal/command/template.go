@@ -17,8 +17,16 @@
 //     matches line by line there and returns a name that does not exist).
 //   - A value after ::: may contain newlines (GNU splits it into several).
 //   - A NUL byte in an input line is an error (GNU writes backslash and 0).
-//   - GNU's Perl expressions {= =} and linked sources :::+ are errors and not
-//     passed on as text.
+//   - GNU's Perl expressions {= =} are errors that say what to write instead:
+//     --rpl, whose expressions are a small piece of Perl (rpl_parse.go).
+//   - {##} works without --plus, {name} takes every ending that {1} takes, and
+//     works beside -I.
+//   - {:-x} of --plus gives x for an empty value, as GNU's manual says, and not
+//     for a 0. {#re} and {%re} count no parentheses of re as theirs.
+//   - {1#} and {1%} are text: a job's number has no position (GNU: nothing).
+//   - Arithmetic on what is no number is an error (Perl: 0).
+//   - {uniq} and {choose_k} skip with --dry-run, too.
+//   - {slot} is {%}; {host}, {sshlogin}, {hgrp}, {agrp} are errors.
 //
 // Nothing here starts a process.
 package command
@@ -26,59 +34,102 @@ package command
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 )
 
-// slotMark stands for {%} until the slot is known. No value and no template
-// can contain a NUL, so it cannot be mistaken for one of their bytes.
-const slotMark = "\x00"
-
 // Job is one task's place in the run and its values.
 type Job struct {
-	Seq  int64    // place in the inputs, from 1
-	Args []string // one value per input source, any bytes but NUL
+	Seq   int64    // place in the inputs, from 1
+	Total int64    // jobs of the whole run, 0 while that is unknown; {##} wants it
+	Args  []string // any bytes but NUL: one value per source or column, of several records one after the other
 }
+
+// Options say what else than the words decides about a command's template. The
+// zero value is GNU parallel's default behaviour.
+type Options struct {
+	Env      Env      // the shell, executables and functions; zero: DefaultEnv
+	Names    []string // the columns' names, from --header; "" is no name
+	Plus     bool     // --plus: more replacement strings
+	Rpl      []string // --rpl: a tag, white space and an expression each
+	Replace  Replace  // tags that were renamed
+	Parens   string   // --parens: what GNU puts around Perl; "" is {==}
+	Quote    bool     // -q: the words are the command's words, not shell code
+	Context  bool     // -X: the word around a replacement string is repeated, too
+	NoAppend bool     // a command without a replacement string stays one (--pipe)
+	Slots    int      // the number of job slots: how wide {0%} is
+}
+
+// Replace holds other tags for the basic replacement strings; "" keeps the usual.
+type Replace struct {
+	Value     string // -I, -i, --replace: for {}
+	NoExt     string // --er, --extensionreplace: for {.}
+	Base      string // --bnr, --basenamereplace: for {/}
+	Dir       string // --dnr, --dirnamereplace: for {//}
+	BaseNoExt string // --bner, --basenameextensionreplace: for {/.}
+	Seq       string // --seqreplace: for {#}
+	Slot      string // --slotreplace: for {%}
+}
+
+// ErrSkip says that the template itself asks not to run a job: {uniq},
+// {choose_k} and skip().
+var ErrSkip = errors.New("the job is skipped by a replacement string")
 
 // Template is a command line with replacement strings, parsed once for a run.
 // It does not change and may be used by several goroutines.
 type Template struct {
-	parts []part   // the text, cut at its replacement strings
-	words [][]part // the words of parts where no shell is needed, else nil
-	path  string   // what is started: the command's executable, or the shell
-	raw   bool     // values are shell code and not quoted
+	words  [][]chunk // as the user wrote them, one a word
+	direct [][]chunk // the words that a shell would see, where none is needed, else nil
+	path   string    // what is started: the command's executable, or the shell
+	raw    bool      // values are shell code and not quoted
+	quote  bool      // whole words are quoted, and not values
+	slots  int
+	total  bool
 }
 
 // Parse is ParseIn with DefaultEnv.
-func Parse(words []string) (*Template, error) { return ParseIn(words, DefaultEnv()) }
+func Parse(words []string) (*Template, error) { return ParseWith(words, Options{}) }
 
-// ParseIn reads the command part of a command line: one word that is a whole
+// ParseIn is ParseWith in another environment.
+func ParseIn(words []string, env Env) (*Template, error) {
+	return ParseWith(words, Options{Env: env})
+}
+
+// ParseWith reads the command part of a command line: one word that is a whole
 // command ('gzip -9 {}') or several, which are joined with spaces. No words
 // mean {}: each input is a command. A template without a replacement string
-// gets " {}" at its end. env decides whether a shell is needed.
-func ParseIn(words []string, env Env) (*Template, error) {
-	if env.LookPath == nil {
-		env.LookPath = lookPath
+// gets the word {} at its end. The environment decides whether a shell is needed.
+func ParseWith(words []string, o Options) (*Template, error) {
+	env := o.env()
+	ms, err := o.matchers()
+	if err != nil {
+		return nil, err
 	}
-	text := strings.Join(words, " ")
-	if strings.Contains(text, slotMark) {
-		return nil, errors.New("parse command: it contains a NUL byte")
+	cut, err := o.splitWords(words, ms)
+	if err != nil {
+		return nil, fmt.Errorf("parse command: %w", err)
 	}
-	if _, after, ok := strings.Cut(text, "{="); ok && strings.Contains(after, "=}") {
-		return nil, errors.New("parse command: Perl expressions {= =} are not supported")
+	if len(cut) == 0 || !o.NoAppend && !slices.ContainsFunc(cut, hasReplacement) {
+		whole := part{run: func(*frame) error { return nil }}
+		cut = append(cut, []part{whole})
 	}
-	parts := splitParts(text)
-	if !hasReplacement(parts) {
-		if len(words) > 0 {
-			text += " "
+	t := &Template{quote: o.Quote, slots: o.Slots, raw: !o.Quote && commandIsReplaced(cut)}
+	for _, word := range cut {
+		t.words = append(t.words, chunks(word, o.Context))
+		t.total = t.total || slices.ContainsFunc(word, func(p part) bool { return p.total })
+	}
+	shellWords := cut
+	if !o.Quote {
+		shellWords = splitWords(joinWords(cut))
+	}
+	if path, ok := env.executable(shellWords, o.Quote); ok {
+		t.path = path
+		for _, word := range shellWords {
+			t.direct = append(t.direct, chunks(word, o.Context))
 		}
-		parts = splitParts(text + "{}")
-	}
-	t := &Template{parts: parts, raw: commandIsReplaced(parts)}
-	if path, ok := env.executable(parts); ok {
-		t.path, t.words = path, splitWords(parts)
 		return t, nil
 	}
-	path, err := env.shellFor(parts, t.raw)
+	path, err := env.shellFor(joinWords(cut), t.raw)
 	if err != nil {
 		return nil, fmt.Errorf("parse command: %w", err)
 	}
@@ -86,126 +137,143 @@ func ParseIn(words []string, env Env) (*Template, error) {
 	return t, nil
 }
 
-// NeedsShell tells whether the commands are run by a shell.
-func (t *Template) NeedsShell() bool { return t.words == nil }
+func (o Options) env() Env {
+	env := o.Env
+	if env.Shell == "" && env.LookPath == nil && env.Functions == nil && !env.Startup {
+		return DefaultEnv()
+	}
+	if env.LookPath == nil {
+		env.LookPath = lookPath
+	}
+	return env
+}
+
+// splitWords cuts each word at its replacement strings.
+func (o Options) splitWords(words []string, ms []matcher) ([][]part, error) {
+	if err := o.refusePerl(words); err != nil {
+		return nil, err
+	}
+	var cut [][]part
+	for _, word := range words {
+		if strings.Contains(word, slotMark) {
+			return nil, errors.New("it contains a NUL byte, which no argument can hold")
+		}
+		parts, err := splitParts(word, ms, o.Names)
+		if err != nil {
+			return nil, err
+		}
+		cut = append(cut, parts)
+	}
+	return cut, nil
+}
+
+func hasReplacement(parts []part) bool {
+	return slices.ContainsFunc(parts, func(p part) bool { return p.run != nil })
+}
 
 // commandIsReplaced tells whether a replacement string is the command's name or
 // a part of it. GNU's rule: nothing that ends a word and no = stands before it.
-func commandIsReplaced(parts []part) bool {
-	first := parts[0]
-	return first.kind != literal || !strings.ContainsAny(first.text, " \t\n=") && len(parts) > 1
-}
-
-// Rendered is one command, ready to be started but for the slot it will run in.
-// It is plain data and meant to travel. Its strings hold any bytes: a codec that
-// carries them must not insist on UTF-8.
-type Rendered struct {
-	Path    string   // the executable to start, found once: the command's own or the shell
-	Argv    []string // the words of the command where no shell is needed, else nil
-	Shell   string   // else the text for the shell
-	Display string   // the command as a shell would read it: what --dry-run prints
-}
-
-// Render fills the template with j's values. It fails only for what no system
-// call could start: a NUL in a value, and a *SizeError.
-func (t *Template) Render(j Job) (Rendered, error) {
-	if len(j.Args) == 0 {
-		j.Args = []string{""}
-	}
-	for _, v := range j.Args {
-		if strings.Contains(v, slotMark) {
-			return Rendered{}, fmt.Errorf("job %d: a value contains a NUL byte, which no argument can hold", j.Seq)
+func commandIsReplaced(words [][]part) bool {
+	for _, p := range words[0] {
+		if p.run != nil {
+			return true
+		}
+		if strings.ContainsAny(p.text, " \t\n=") {
+			return false
 		}
 	}
-	r := Rendered{Path: t.path, Display: t.text(j)}
-	if t.words == nil {
-		r.Shell = r.Display
-	} else {
-		r.Argv = t.argv(j)
-	}
-	if err := r.checkSize(j.Seq); err != nil {
-		return Rendered{}, err
-	}
-	return r, nil
+	return false
 }
 
-func (t *Template) text(j Job) string {
-	var b strings.Builder
-	for _, p := range t.parts {
-		if p.kind == literal {
-			b.WriteString(p.text)
+// joinWords makes one text of words: what a shell would be given.
+func joinWords(words [][]part) []part {
+	var all []part
+	for i, word := range words {
+		if i > 0 {
+			all = append(all, part{text: " "})
+		}
+		all = append(all, word...)
+	}
+	return all
+}
+
+// splitWords cuts parts into words at the blanks of their text.
+func splitWords(parts []part) [][]part {
+	var words [][]part
+	var cur []part
+	flush := func() {
+		if cur != nil {
+			words, cur = append(words, cur), nil
+		}
+	}
+	for _, p := range parts {
+		if p.run != nil {
+			cur = append(cur, p)
 			continue
 		}
-		for i := range p.count(j) {
-			if i > 0 {
-				b.WriteByte(' ')
-			}
-			v := p.expand(j, i)
-			// The slot is digits in the end and never needs quotes.
-			if !t.raw && p.kind != slot {
-				v = Quote(v)
-			}
-			b.WriteString(v)
-		}
-	}
-	return b.String()
-}
-
-// argv gives the words that a shell would make of text(j). A word made only of
-// replacement strings that stand for nothing ({3} of two sources) is no word.
-func (t *Template) argv(j Job) []string {
-	out := make([]string, 0, len(t.words)+len(j.Args))
-	for _, word := range t.words {
-		var cur string
-		exists := false
-		for _, p := range word {
-			if p.kind == literal {
-				cur, exists = cur+p.text, true
+		for rest := p.text; rest != ""; {
+			end := strings.IndexAny(rest, " \t")
+			switch end {
+			case 0:
+				flush()
+				rest = rest[1:]
 				continue
+			case -1:
+				end = len(rest)
 			}
-			for i := range p.count(j) {
-				if i > 0 {
-					out, cur = append(out, cur), ""
-				}
-				cur, exists = cur+p.expand(j, i), true
-			}
-		}
-		if exists {
-			out = append(out, cur)
+			cur = append(cur, part{text: rest[:end]})
+			rest = rest[end:]
 		}
 	}
+	flush()
+	return words
+}
+
+// chunk is what is repeated for every value: a replacement string alone, or with
+// -X the text around it as well.
+type chunk struct {
+	parts    []part
+	perValue bool // false: it stands there once
+}
+
+// chunks cuts a word. With context a blank ends a chunk, and a tab stays with
+// the chunk behind it, as in GNU.
+func chunks(word []part, context bool) []chunk {
+	var out []chunk
+	var cur []part
+	flush := func() {
+		if cur != nil {
+			out = append(out, chunk{cur, slices.ContainsFunc(cur, part.perValue)})
+			cur = nil
+		}
+	}
+	for _, p := range word {
+		if !context {
+			cur = []part{p}
+			flush()
+			continue
+		}
+		for p.run == nil {
+			i := strings.IndexAny(p.text, " \t")
+			if i < 0 {
+				break
+			}
+			if i > 0 {
+				cur = append(cur, part{text: p.text[:i]})
+			}
+			flush()
+			if p.text[i] == ' ' {
+				cur = []part{{text: " "}}
+				flush()
+			} else {
+				cur = []part{{text: "\t"}}
+			}
+			p.text = p.text[i+1:]
+		}
+		if p.run != nil || p.text != "" {
+			cur = append(cur, p)
+		}
+	}
+	flush()
 	return out
-}
-
-// WithSlot fills in the job slot, {%}; slots are counted from 1.
-func (r Rendered) WithSlot(n int) Rendered { return r.replaceSlot(fmt.Sprint(n)) }
-
-// Key names the task for the job log and for resume: the command as displayed,
-// where {%} stays {%}, since the slot is chance and differs from run to run.
-func (r Rendered) Key() string { return strings.ReplaceAll(r.Display, slotMark, "{%}") }
-
-func (r Rendered) replaceSlot(s string) Rendered {
-	if !strings.Contains(r.Display, slotMark) {
-		return r
-	}
-	r.Display = strings.ReplaceAll(r.Display, slotMark, s)
-	r.Shell = strings.ReplaceAll(r.Shell, slotMark, s)
-	var argv []string
-	for _, a := range r.Argv {
-		argv = append(argv, strings.ReplaceAll(a, slotMark, s))
-	}
-	r.Argv = argv
-	return r
-}
-
-// Exec gives what to start, executable and arguments, with or without a shell.
-func (r Rendered) Exec() (path string, argv []string) {
-	if r.Argv != nil {
-		return r.Path, r.Argv
-	}
-	// A text that looks like an option would be taken for one.
-	if strings.HasPrefix(r.Shell, "-") || strings.HasPrefix(r.Shell, "+") {
-		return r.Path, []string{r.Path, "-c", "--", r.Shell}
-	}
-	return r.Path, []string{r.Path, "-c", r.Shell}
 }

@@ -43,7 +43,7 @@ func TestRenderText(t *testing.T) {
 		{nil, []string{"echo a; ls"}, "echo a; ls"},
 		{[]string{""}, []string{"a b"}, " 'a b'"},
 		{[]string{"x {.} {/} {//} {/.}"}, []string{"d.e/f.tar.gz"}, "x d.e/f.tar f.tar.gz d.e f.tar"},
-		{[]string{"x {#} {%}"}, []string{"v"}, "x 7 \x00"},
+		{[]string{"x {#} {%}"}, []string{"v"}, "x 7 \x00\x00"},
 		{[]string{"x {2} {1.} {-1} {3} {2/}"}, []string{"a.b", "c/d"}, "x c/d a c/d  d"},
 		{[]string{"x {-3}{-4}{-5}{0}{00}{1 /}"}, []string{"a/b", "c"}, "x ca/ba/b cb"},
 		{[]string{"x a{}b"}, []string{"1 2", "3"}, "x a'1 2' 3b"},
@@ -54,7 +54,7 @@ func TestRenderText(t *testing.T) {
 		{[]string{"echo", "", "{}"}, []string{"a"}, "echo  a"},
 		{[]string{"echo [{{}}] {+} {x} {1#}"}, []string{"a"}, "echo [{a}] {+} {x} {1#}"},
 		{[]string{"x {/}"}, []string{"a\nb/c/d"}, "x d"},
-		{[]string{"x"}, nil, "x ''"},
+		{[]string{"x"}, nil, "x "},
 	}
 	for _, tt := range tests {
 		r := mustRender(t, bareEnv(), tt.words, Job{Seq: 7, Args: tt.args})
@@ -88,7 +88,7 @@ func TestArgvIsTheShellsWords(t *testing.T) {
 		{"gzip {3} {1}{3} x{3}y {2}", []string{"", "*"}, []string{"gzip", "", "xy", "*"}},
 		{"gzip", []string{"$HOME"}, []string{"gzip", "$HOME"}},
 		{"gzip if={} of={.}.gz", []string{"a.b"}, []string{"gzip", "if=a.b", "of=a.gz"}},
-		{"gzip {%}-{#}", []string{"a"}, []string{"gzip", "\x00-3"}},
+		{"gzip {%}-{#}", []string{"a"}, []string{"gzip", "\x00\x00-3"}},
 	}
 	for _, tt := range tests {
 		r := mustRender(t, bareEnv("gzip"), []string{tt.text}, Job{Seq: 3, Args: tt.args})

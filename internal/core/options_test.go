@@ -93,6 +93,10 @@ func TestParseTimeout(t *testing.T) {
 		"1m1.5s":          61*Second + 500*Millisecond,
 		"36500d":          36500 * Day,
 		"000000000000007": 7 * Second,
+		".5":              500 * Millisecond,
+		"1.":              Second,
+		"1m30":            90 * Second, // as GNU parallel reads it
+		"1h.5m2":          Hour + 32*Second,
 	} {
 		if got, err := ParseTimeout(in); err != nil || got != want {
 			t.Errorf("ParseTimeout(%q) = %d, %v; want %d", in, got, err, want)
@@ -103,12 +107,13 @@ func TestParseTimeout(t *testing.T) {
 		" 3":                    "is no number",
 		"-1":                    "is no number",
 		"1e3":                   "is no number",
-		"1.":                    "is no number",
-		".5":                    "is no number",
+		".":                     "is no number",
+		".m":                    "is no number",
+		"1..5":                  "is no number",
 		"s":                     "is no number",
 		"1mm":                   "is no number",
-		"90m30":                 "has no unit",
 		"300%":                  "percentage",
+		"1m/3":                  "is no number",
 		"36501d":                "longer than 36500d",
 		"36500d1s":              "longer than 36500d",
 		strings.Repeat("9", 99): "is no number",
@@ -116,6 +121,56 @@ func TestParseTimeout(t *testing.T) {
 	} {
 		if got, err := ParseTimeout(in); err == nil || !strings.Contains(err.Error(), says) || !strings.Contains(err.Error(), "1h30m") {
 			t.Errorf("ParseTimeout(%q) = %d, %v; want %q and an example", in, got, err, says)
+		}
+	}
+}
+
+func TestParseTimeoutRule(t *testing.T) {
+	t.Parallel()
+	for in, want := range map[string]Timeout{
+		"0": {}, "10": {After: 10 * Second}, "1h30m": {After: 90 * Minute}, "300%": {Percent: 300}, "150.5%": {Percent: 150.5},
+	} {
+		if got, err := ParseTimeoutRule(in); err != nil || got != want {
+			t.Errorf("ParseTimeoutRule(%q) = %+v, %v; want %+v", in, got, err, want)
+		}
+	}
+	for _, in := range []string{"", "x", "%", "0%", "-5%", "1e3%", "NaN%", "5s%", "9999999999%", "1.%"} {
+		if got, err := ParseTimeoutRule(in); err == nil || !strings.HasPrefix(err.Error(), "--timeout ") {
+			t.Errorf("ParseTimeoutRule(%q) = %+v, %v; want an error that names the option", in, got, err)
+		}
+	}
+}
+
+func TestParseJobsRule(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		in     string
+		isFile bool
+		want   Jobs
+	}{
+		{"3", false, Jobs{Count: 3}}, {"3", true, Jobs{Count: 3}}, {"200%", true, Jobs{Count: 8}}, {"-1", true, Jobs{Count: 3}},
+		{"conf", true, Jobs{File: "conf"}}, {"1.5", true, Jobs{File: "1.5"}}, {"+x", true, Jobs{File: "+x"}},
+	} {
+		if got, err := ParseJobsRule(c.in, 4, c.isFile); err != nil || got != c.want {
+			t.Errorf("ParseJobsRule(%q, %v) = %+v, %v; want %+v", c.in, c.isFile, got, err, c.want)
+		}
+	}
+	for _, c := range []struct {
+		in     string
+		isFile bool
+	}{{"conf", false}, {"1.5", false}, {"", false}, {"8193", true}} {
+		if got, err := ParseJobsRule(c.in, 4, c.isFile); err == nil || !strings.Contains(err.Error(), "a file that holds") {
+			t.Errorf("ParseJobsRule(%q, %v) = %+v, %v; want an error", c.in, c.isFile, got, err)
+		}
+	}
+	for text, want := range map[string]int{"3": 3, "50%\n": 2, " +2 \r\n": 6, "0\n": MaxJobs} {
+		if got, err := ParseJobsFile("conf", text, 4); err != nil || got != want {
+			t.Errorf("ParseJobsFile(%q) = %d, %v; want %d", text, got, err, want)
+		}
+	}
+	for _, text := range []string{"", "\n", "3\n4", "other"} {
+		if got, err := ParseJobsFile("conf", text, 4); err == nil || !strings.Contains(err.Error(), "the file conf: ") {
+			t.Errorf("ParseJobsFile(%q) = %d, %v; want an error that names the file", text, got, err)
 		}
 	}
 }

@@ -74,11 +74,11 @@ func parseSignal(s string) (number int, ok bool) {
 	return 0, false
 }
 
-// parseDecimal reads digits, perhaps with a point and more digits, as that many
-// units; false where it is something else or does not fit.
+// parseDecimal reads digits, perhaps with a point among, before or after them, as
+// that many units; false where it is something else or does not fit.
 func parseDecimal(s string, unit Span) (Span, bool) {
-	whole, fraction, point := strings.Cut(s, ".")
-	if !digits(whole) || point && !digits(fraction) {
+	whole, fraction, _ := strings.Cut(s, ".")
+	if !digits(whole + fraction) {
 		return 0, false
 	}
 	f, err := strconv.ParseFloat(s, 64)
@@ -92,25 +92,25 @@ func parseDecimal(s string, unit Span) (Span, bool) {
 // maxTimeout bounds a timeout, so that it can be added to a Time.
 const maxTimeout = 36500 * Day
 
-// ParseTimeout reads the value of --timeout, and others like it: seconds such as
-// 10 or 1.5, or numbers with s, m, h or d, as in 2m or 1h30m; they add up. Zero
-// means no timeout.
-func ParseTimeout(s string) (Span, error) {
+// ParseTimeout reads a length of time, such as the value of --timeout: seconds as
+// in 10 or 1.5, or numbers with s, m, h or d, as in 2m or 1h30m; they add up, and a
+// number without a unit at the end is seconds. Zero means no timeout.
+func ParseTimeout(s string) (Span, error) { return parseSpan("timeout", s) }
+
+// parseSpan reads the length of time that is the value of an option.
+func parseSpan(option, s string) (Span, error) {
 	bad := func(why string) (Span, error) {
-		return 0, fmt.Errorf("timeout %q: %s; say seconds as in 10 or 1.5, or use s, m, h and d as in 2m or 1h30m", s, why)
+		return 0, fmt.Errorf("%s %q: %s; say seconds as in 10 or 1.5, or use s, m, h and d as in 2m or 1h30m", option, s, why)
 	}
 	if strings.HasSuffix(s, "%") {
-		return bad("a percentage of the median run time is not supported")
+		return bad("a percentage is no length of time")
 	}
 	var sum Span
 	for rest := s; ; {
 		end := strings.IndexAny(rest, "smhdSMHD")
 		unit, number := Second, rest
-		switch {
-		case end >= 0:
+		if end >= 0 {
 			unit, number = timeUnit(rest[end]), rest[:end]
-		case rest != s:
-			return bad(fmt.Sprintf("%q at its end has no unit", rest))
 		}
 		part, ok := parseDecimal(number, unit)
 		if !ok {
@@ -139,4 +139,60 @@ func timeUnit(letter byte) Span {
 		return Day
 	}
 	return Second
+}
+
+// spanText writes a length of time for people, as ParseTimeout reads it.
+func spanText(s Span) string {
+	seconds := math.Round(float64(s)/float64(Millisecond)) / 1000
+	return strconv.FormatFloat(seconds, 'f', -1, 64) + "s"
+}
+
+// Timeout says after what time a job is ended. The zero value says never.
+type Timeout struct {
+	After Span // a fixed time
+	// Percent, where it is not 0, is how many hundredths of the median run time of
+	// the jobs that succeeded; After is 0 then.
+	Percent float64
+}
+
+// percentFloor is the least that a percentage comes to. The run time of a job that
+// takes milliseconds varies by much more than its median tells, and three times
+// such a median would end jobs that are well.
+const percentFloor = Second
+
+// maxPercent bounds a percentage; nobody means more.
+const maxPercent = 1e9
+
+// ParseTimeoutRule reads the value of --timeout: what ParseTimeout reads, or a
+// percentage of the median run time of the jobs that succeeded, as in 300%.
+func ParseTimeoutRule(s string) (Timeout, error) {
+	number, percent := strings.CutSuffix(s, "%")
+	if !percent {
+		after, err := parseSpan("--timeout", s)
+		return Timeout{After: after}, err
+	}
+	whole, fraction, point := strings.Cut(number, ".")
+	f, err := strconv.ParseFloat(number, 64)
+	if !digits(whole) || point && !digits(fraction) || err != nil || f == 0 || f > maxPercent {
+		return Timeout{}, fmt.Errorf("--timeout %q: not a percentage of the median run time of the jobs that succeeded; say one above 100, as in 300%%", s)
+	}
+	return Timeout{Percent: f}, nil
+}
+
+// Limit returns how long a job may run by what is known now; false while there is
+// no limit. A percentage applies to all running jobs, also to those that began
+// before the median was what it is, and not before one job has succeeded. It is
+// at least a second.
+func (t Timeout) Limit(median *Median) (after Span, ok bool) {
+	if t.Percent == 0 {
+		return t.After, t.After > 0
+	}
+	if median.Count() == 0 {
+		return 0, false
+	}
+	ns := float64(median.Value()) * (t.Percent / 100)
+	if ns >= float64(maxTimeout) {
+		return maxTimeout, true
+	}
+	return max(Span(math.Round(ns)), percentFloor), true
 }

@@ -210,7 +210,11 @@ func (st *Stream) Advance(index uint32) {
 	if !st.ordered {
 		st.mu.Lock()
 		delete(st.number, index)
-		st.unused = append(st.unused, index)
+		if st.round != nil {
+			st.round.add(index)
+		} else {
+			st.unused = append(st.unused, index)
+		}
 		st.mu.Unlock()
 	}
 	st.next++

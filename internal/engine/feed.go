@@ -48,7 +48,7 @@ func (st *Stream) Room(ctx context.Context) (uint32, error) {
 // large, for a moment: then more may be known of their size.
 func (st *Stream) awaitRoom(ctx context.Context) error {
 	var moment <-chan time.Time
-	if st.spec.Bulky {
+	if st.spec.Bulky && st.most < st.window.Load() {
 		moment = time.After(time.Millisecond)
 	}
 	select {
@@ -95,9 +95,14 @@ func (st *Stream) look(tail int64) {
 // collected, or else a new one. When the table has none to spare for a growing
 // window, the window stays as it is.
 func (st *Stream) descriptor(ctx context.Context, tail, window int64) (index uint32, ok bool, err error) {
-	if index, ok = st.used(); !ok {
-		if int64(len(st.lots)) < window {
-			index, ok = st.lend()
+	most := window
+	if st.round != nil {
+		most += window + 64 // so that it goes round the table, see next
+	}
+	index, ok = st.used(int64(len(st.lots)) < most)
+	if !ok {
+		if int64(len(st.lots)) < most {
+			index, ok = st.lend(most)
 		}
 		switch {
 		case !ok && len(st.lots) > 0:
@@ -120,8 +125,9 @@ func (st *Stream) descriptor(ctx context.Context, tail, window int64) (index uin
 	return index, true, nil
 }
 
-// used returns a descriptor whose result has been collected.
-func (st *Stream) used() (uint32, bool) {
+// used returns a descriptor whose result has been collected. Of those that are to
+// start in order none, as long as there are fresh ones.
+func (st *Stream) used(fresh bool) (uint32, bool) {
 	if st.ordered {
 		if st.reused == st.headSeen {
 			st.headSeen = st.head.Load()
@@ -134,6 +140,12 @@ func (st *Stream) used() (uint32, bool) {
 	}
 	st.mu.Lock()
 	defer st.mu.Unlock()
+	if st.round != nil {
+		if fresh && st.s.m.free.len() > st.s.Tasks()/4 {
+			return 0, false
+		}
+		return st.round.take()
+	}
 	n := len(st.unused)
 	if n == 0 {
 		return 0, false
@@ -146,13 +158,13 @@ func (st *Stream) used() (uint32, bool) {
 // lend takes descriptors for the window, a leaf at a time, so that neighbours in
 // the stream are neighbours in the table. A quarter of the table is left to
 // calls and to the first descriptors of other streams.
-func (st *Stream) lend() (uint32, bool) {
+func (st *Stream) lend(window int64) (uint32, bool) {
 	s := st.s
 	if len(st.lent) == 0 {
 		if s.m.free.len() <= s.Tasks()/4 {
 			return 0, false
 		}
-		most := min(64, int(st.window.Load())-len(st.lots))
+		most := min(64, int(window)-len(st.lots))
 		s.freeMu.Lock()
 		leaf, taken := s.m.free.take(&s.freeCursor, most, false)
 		s.freeMu.Unlock()
@@ -209,6 +221,9 @@ func (st *Stream) Submit(index uint32) {
 	}
 	if st.pendBits == 0 {
 		m.descs[index].stampNs = now()
+	}
+	if st.round != nil {
+		st.round.last = index
 	}
 	tail := st.tail.Load()
 	flags := Word(0)

@@ -65,6 +65,7 @@ var (
 //	     0    64  geometry  master      the pool is gone with it
 //	    64     4  bell      anyone +1   the supervisor's own time limits remain
 //	   128     8  nextWake  supervisor  the pool is gone with it
+//	   192     4  cursor    taker       some task starts before an older one
 //	  1024   512  sleeping  CAS         recovery clears all and wakes everybody
 //	  1536   512  starving  CAS         likewise
 type header struct {
@@ -89,7 +90,10 @@ type header struct {
 	classes   atomic.Uint32 // bit c: class c has been used; set only
 	policyLen uint32        // of policy; with it written once
 	policy    [32]byte
-	_         [1024 - 176]byte
+	inOrder   uint32 // 1: tasks start oldest first, one at a time; written once
+	_         [12]byte
+	cursor    atomic.Uint32 // where in the table the oldest waiting task lies; with inOrder
+	_         [1024 - 196]byte
 
 	sleeping [MaxSlots / 64]atomic.Uint64 // workers parked on their park word
 	starving [MaxSlots / 64]atomic.Uint64 // processes that wait for a free descriptor

@@ -26,6 +26,7 @@ type Config struct {
 	Threads int   // GOMAXPROCS of a worker
 	Tasks   int
 	Memory  int64 // bytes of inputs and results that do not fit a descriptor
+	InOrder bool  // tasks start oldest first, one at a time
 	SpinNs  int64 // how long to spin before sleeping; below 0: measure
 	Limits  core.StopLimits
 	Restart core.Intensity
@@ -101,6 +102,9 @@ func joinClose(err error, seg *shm.Segment) error {
 // setup writes what workers read when they attach.
 func (m *memory) setup(cfg *Config) {
 	m.head.spinNs = max(0, cfg.SpinNs)
+	if cfg.InOrder {
+		m.head.inOrder = 1
+	}
 	m.head.nextWake.Store(math.MaxInt64)
 	m.head.id = rand.Uint64()
 	m.head.threads = uint32(max(1, cfg.Threads))

@@ -70,6 +70,7 @@ type Stream struct {
 	mu      sync.Mutex // by order of ends only, what follows
 	ready   []uint32
 	unused  []uint32
+	round   *round           // in place of unused, where tasks start in order
 	number  map[uint32]int64 // position by descriptor
 	current uint32
 
@@ -95,6 +96,9 @@ func (s *Submitter) NewStream(spec Spec, window int, ordered bool) *Stream {
 	st.parties.Store(2)
 	if !ordered {
 		st.number = map[uint32]int64{}
+		if s.m.head.inOrder != 0 {
+			st.round = &round{free: make([]uint64, (len(s.m.words)+63)/64)}
+		}
 	}
 	return st
 }

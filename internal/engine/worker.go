@@ -167,7 +167,11 @@ func (w *Worker) find(most int) (leaf int, batch uint64) {
 				continue
 			}
 			q := int(take.From)
-			leaf, batch = w.m.queue[q][c].take(&w.cursors[q*sched.Classes+c], max(1, min(take.Max, most)), take.Half)
+			if w.m.head.inOrder != 0 {
+				leaf, batch = w.m.takeOldest(q, c)
+			} else {
+				leaf, batch = w.m.queue[q][c].take(&w.cursors[q*sched.Classes+c], max(1, min(take.Max, most)), take.Half)
+			}
 			if batch == 0 && q != w.slot && q != 0 {
 				leaf, batch = w.rob(q, c)
 			}
@@ -184,6 +188,17 @@ func (w *Worker) find(most int) (leaf int, batch uint64) {
 		}
 	}
 	return 0, 0
+}
+
+// takeOldest takes the hint of the task that has waited longest: the first that
+// follows the one taken last, by whomever, since submitters go round the table.
+// Two that take at once may set the cursor back by one, which costs nothing.
+func (m *memory) takeOldest(queue, class int) (leaf int, batch uint64) {
+	cursor := min(int(m.head.cursor.Load()), len(m.words)-1)
+	if leaf, batch = m.queue[queue][class].take(&cursor, 1, false); batch != 0 {
+		m.head.cursor.Store(uint32(cursor))
+	}
+	return leaf, batch
 }
 
 // passOn wakes another worker when there is more to take where this one took:

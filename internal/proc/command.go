@@ -12,10 +12,6 @@ import (
 // path of marks, the innermost last.
 const MarkVariable = "TUTTI_JOB"
 
-// DefaultMemoryMax is how much of each stream is kept in memory when
-// Command.MemoryMax is 0, in bytes.
-const DefaultMemoryMax = 1 << 20
-
 var (
 	// ErrNotFound is wrapped by StartErr when the command, its interpreter or a
 	// folder on its way does not exist; the exit code is 127, as in a shell.
@@ -23,8 +19,6 @@ var (
 	// ErrNotExecutable is wrapped by StartErr when the command exists but the
 	// kernel refused to execute it; the exit code is 126, as in a shell.
 	ErrNotExecutable = errors.New("command not executable")
-	// ErrNoSpool is SpoolErr when a stream outgrew MemoryMax and there was no Spool.
-	ErrNoSpool = errors.New("output exceeds the memory limit and there is no spool")
 )
 
 // Command says what Run is to do.
@@ -43,16 +37,17 @@ type Command struct {
 	Dir string
 	// Stdin becomes descriptor 0; nil means /dev/null.
 	Stdin *os.File
-	// Direct gives the command Stdout and Stderr below as they are (nil means
-	// /dev/null) and captures nothing.
-	Direct         bool
+	// Input, where Stdin is nil, is what the command reads through a pipe.
+	Input Input
+	// Out and Err take what the command writes to its standard output and error.
+	// Where one is nil the command has Stdout or Stderr itself, and /dev/null where
+	// that is nil too.
+	Out, Err       Sink
 	Stdout, Stderr *os.File
-	// MemoryMax is how many bytes of each stream are kept in memory before the rest
-	// goes to Spool; 0 means DefaultMemoryMax.
-	MemoryMax int
-	// Spool takes what exceeds MemoryMax. It is called by one goroutine at a time
-	// for one command.
-	Spool Spool
+	// Started, unless nil, is told of the command's process; it must not block.
+	Started func(*Running)
+	// Nice is the command's niceness; nil means that of this process.
+	Nice *int
 	// Term is how a command is asked to end when ctx is done. SIGKILL follows in any
 	// case, after the last step or in place of a step that says SIGKILL, until
 	// nothing of the tree is left. Empty means SIGKILL at once.
@@ -62,6 +57,19 @@ type Command struct {
 	// that strays still live in.
 	Cgroup string
 }
+
+// Running is a command that was started.
+type Running struct {
+	pid    int
+	signal func(syscall.Signal)
+}
+
+// PID is the number of the command's first process.
+func (r *Running) PID() int { return r.pid }
+
+// Signal sends a signal to the whole tree of the command, if it still runs. Any
+// goroutine may call it.
+func (r *Running) Signal(sig syscall.Signal) { r.signal(sig) }
 
 // TermStep is one signal to the whole tree and how long to wait for its end.
 type TermStep struct {
@@ -79,20 +87,21 @@ func DefaultTerm() []TermStep {
 	}
 }
 
-// Spool stores output that is too much for memory. Write stores all of p and
-// tells where; it must not keep p. After an error it is not called again for the
-// same command.
-type Spool interface {
-	Write(p []byte) (ref Extent, err error)
+// Sink takes what a command writes to one stream. It is used by one goroutine.
+type Sink interface {
+	// Room is memory for the next bytes, one at least.
+	Room() []byte
+	// Took says that n bytes, one at least, were put in Room.
+	Took(n int)
 }
 
-// Extent is a range of bytes in a Spool.
-type Extent struct{ Off, Len int64 }
-
-// Output is what a command wrote to one stream: Head and then each range of Rest.
-type Output struct {
-	Head []byte
-	Rest []Extent
+// Input gives what a command reads on its standard input. It is used by one
+// goroutine.
+type Input interface {
+	// Feed writes what it can to the pipe fd, which does not block, and returns
+	// io.EOF when all is written. Any other error ends the input as well, and is
+	// told in Result.InputErr; but EPIPE is no error: a command may stop to read.
+	Feed(fd int) error
 }
 
 // Stray is a process that a command left behind.
@@ -106,11 +115,8 @@ type Result struct {
 	Status  Status
 	Start   time.Time
 	Runtime time.Duration
-	// Stdout and Stderr are the captured output, empty for a Direct command.
-	Stdout, Stderr Output
-	// SpoolErr is the first error of storing output; what came after it was read and
-	// thrown away, so that the command was not held up.
-	SpoolErr error
+	// InputErr is why Input ended early.
+	InputErr error
 	// Strays are the processes that outlive the command. After a normal end they
 	// were left alone; after a stop they are those that could not be killed, for
 	// want of permission.

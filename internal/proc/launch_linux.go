@@ -5,12 +5,15 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
 	"syscall"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // launch starts the command as a shell would: searched for in PATH, and by /bin/sh
@@ -27,14 +30,33 @@ func (r *run) launch(attr *syscall.ProcAttr) error {
 	if err != nil {
 		return fmt.Errorf("start %s: %w", argv[0], err)
 	}
-	_, err = children.launch(path, argv, attr, r)
+	_, err = launchNice(r.command.Nice, path, argv, attr, r)
 	if errors.Is(err, syscall.ENOEXEC) {
-		_, err = children.launch("/bin/sh", append([]string{"/bin/sh", path}, argv[1:]...), attr, r)
+		_, err = launchNice(r.command.Nice, "/bin/sh", append([]string{"/bin/sh", path}, argv[1:]...), attr, r)
 	}
 	if err != nil {
 		return fmt.Errorf("start %s: %w", argv[0], explainStart(err, attr.Dir))
 	}
 	return nil
+}
+
+// launchNice launches at a niceness, unless it is nil. A child has that of the
+// thread that forks it, and a thread cannot take its own back without privilege:
+// so the fork is made on a thread that ends with it. Who may not be less nice
+// than he is stays as he is.
+func launchNice(nice *int, path string, argv []string, attr *syscall.ProcAttr, r *run) (c *child, err error) {
+	if nice == nil {
+		return children.launch(path, argv, attr, r)
+	}
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		runtime.LockOSThread() // and never unlocked: the thread ends with the goroutine
+		_ = unix.Setpriority(unix.PRIO_PROCESS, 0, *nice)
+		c, err = children.launch(path, argv, attr, r)
+	}()
+	<-done
+	return c, err
 }
 
 // explainStart tells a refusal of the command from one of its folder and from a

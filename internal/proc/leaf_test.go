@@ -1,8 +1,6 @@
 package proc
 
 import (
-	"errors"
-	"io"
 	"strings"
 	"syscall"
 	"testing"
@@ -117,80 +115,3 @@ func TestStatusString(t *testing.T) {
 		}
 	}
 }
-
-// memorySpool keeps everything in one buffer; after limit bytes it fails with err.
-type memorySpool struct {
-	data  []byte
-	limit int
-	err   error
-	calls int
-}
-
-func (s *memorySpool) Write(p []byte) (Extent, error) {
-	s.calls++
-	if s.err != nil && len(s.data)+len(p) > s.limit {
-		return Extent{}, s.err
-	}
-	ref := Extent{int64(len(s.data)), int64(len(p))}
-	s.data = append(s.data, p...)
-	return ref, nil
-}
-
-func (s *memorySpool) text(o Output) string {
-	text := string(o.Head)
-	for _, e := range o.Rest {
-		text += string(s.data[e.Off : e.Off+e.Len])
-	}
-	return text
-}
-
-func TestCapture(t *testing.T) {
-	t.Parallel()
-	spool := &memorySpool{}
-	all := &sink{spool: spool}
-	out, errs := capture{max: 4, sink: all}, capture{max: 2, sink: all}
-	for _, p := range []string{"ab", "", "cdef", "gh"} {
-		out.add([]byte(p))
-	}
-	errs.add([]byte("12345"))
-	out.add([]byte("ij"))
-	if got := spool.text(out.out); got != "abcdefghij" || len(out.out.Rest) != 2 {
-		t.Errorf("stdout %q in %v", got, out.out.Rest)
-	}
-	if got := spool.text(errs.out); got != "12345" || string(errs.out.Head) != "12" {
-		t.Errorf("stderr %q", got)
-	}
-}
-
-func TestCaptureErrors(t *testing.T) {
-	t.Parallel()
-	full := errors.New("full")
-	for _, c := range []struct {
-		spool Spool
-		want  error
-	}{
-		{nil, ErrNoSpool},
-		{&memorySpool{limit: 3, err: full}, full},
-		{shortSpool{}, io.ErrShortWrite},
-	} {
-		s := &sink{spool: c.spool}
-		out := capture{max: 1, sink: s}
-		for range 5 {
-			out.add([]byte("xyz"))
-		}
-		if !errors.Is(s.err, c.want) || string(out.out.Head) != "x" {
-			t.Errorf("error %v, want %v; head %q", s.err, c.want, out.out.Head)
-		}
-	}
-	failing := &memorySpool{err: full}
-	out := capture{sink: &sink{spool: failing}}
-	out.add([]byte("a"))
-	out.add([]byte("b"))
-	if failing.calls != 1 {
-		t.Errorf("the spool was called %d times after an error", failing.calls-1)
-	}
-}
-
-type shortSpool struct{}
-
-func (shortSpool) Write(p []byte) (Extent, error) { return Extent{Len: int64(len(p)) - 1}, nil }

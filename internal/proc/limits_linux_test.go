@@ -88,7 +88,7 @@ func TestOOM(t *testing.T) {
 // line's end that does not come.
 func helperOOM() error {
 	for _, argv := range [][]string{{"tail", "/dev/zero"}, shell("tail /dev/zero; exit $?"), shell("kill -9 $$")} {
-		res := Run(context.Background(), Command{Argv: argv})
+		res := capture(context.Background(), Command{Argv: argv})
 		if _, err := os.Stdout.WriteString(res.Status.String() + "\n"); err != nil || res.StartErr != nil {
 			return errors.Join(err, res.StartErr)
 		}
@@ -102,7 +102,7 @@ func TestCommandCgroup(t *testing.T) {
 		t.Skip(err)
 	}
 	defer os.Remove(parent)
-	res := Run(t.Context(), Command{Argv: []string{"cat", "/proc/self/cgroup"}, Cgroup: parent})
+	res := capture(t.Context(), Command{Argv: []string{"cat", "/proc/self/cgroup"}, Cgroup: parent})
 	if errors.Is(res.StartErr, unix.EPERM) || errors.Is(res.StartErr, unix.EACCES) {
 		t.Skip(res.StartErr)
 	}

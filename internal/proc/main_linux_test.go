@@ -2,6 +2,7 @@ package proc
 
 import (
 	"bufio"
+	"cmp"
 	"context"
 	"fmt"
 	"io"
@@ -37,6 +38,9 @@ func TestMain(m *testing.M) {
 	}
 	before := warmFDs()
 	code := m.Run()
+	for len(silent) > 0 {
+		_ = unix.Close(<-silent)
+	}
 	if after := openFDs(); len(after) != len(before) {
 		fmt.Fprintf(os.Stderr, "descriptors left over: before %v, after %v\n", before, after)
 		code = 1
@@ -129,9 +133,9 @@ func shell(script string, args ...string) []string {
 }
 
 // begin runs c beside the test.
-func begin(ctx context.Context, c Command) <-chan Result {
-	done := make(chan Result, 1)
-	go func() { done <- Run(ctx, c) }()
+func begin(ctx context.Context, c Command) <-chan captured {
+	done := make(chan captured, 1)
+	go func() { done <- capture(ctx, c) }()
 	return done
 }
 
@@ -170,4 +174,40 @@ func mustEnd(t *testing.T, r io.Reader) {
 	if _, err := io.Copy(io.Discard, r); err != nil {
 		t.Error(err)
 	}
+}
+
+// memory is a Sink that keeps everything.
+type memory struct {
+	room int
+	data []byte
+	buf  []byte
+}
+
+func (m *memory) Room() []byte {
+	if m.buf == nil {
+		m.buf = make([]byte, cmp.Or(m.room, pipeBytes))
+	}
+	return m.buf
+}
+
+func (m *memory) Took(n int) { m.data = append(m.data, m.buf[:n]...) }
+
+// captured is a result with what the command wrote.
+type captured struct {
+	Result
+	Stdout, Stderr struct{ Head []byte }
+}
+
+// capture is Run with the output kept in memory, but for what goes to a file.
+func capture(ctx context.Context, c Command) (res captured) {
+	var out, errs memory
+	if c.Stdout == nil && c.Out == nil {
+		c.Out = &out
+	}
+	if c.Stderr == nil && c.Err == nil {
+		c.Err = &errs
+	}
+	res.Result = Run(ctx, c)
+	res.Stdout.Head, res.Stderr.Head = out.data, errs.data
+	return res
 }

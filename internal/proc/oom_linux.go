@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"time"
 )
 
 // oomSource is a file in which the kernel counts the processes that its
@@ -71,7 +72,37 @@ func (s oomSource) count() (n uint64, ok bool) {
 // process's cgroup (memory.events, memory.oom_control in v1, or else the whole
 // machine) and returns a function that reports whether it struck since. Where
 // nothing is counted the function always says no.
-func OOMKills() (struck func() bool) { return ownOOM().watch() }
+func OOMKills() (struck func() bool) {
+	before := ownLook.count()
+	return func() bool {
+		now, _ := ownOOM().count()
+		return now > before
+	}
+}
+
+// look is what was read of a counter a moment ago: to read it for each of two
+// thousand commands a second costs as much as a hundredth of each.
+type look struct {
+	mu    sync.Mutex
+	at    time.Time
+	kills uint64
+}
+
+var ownLook look
+
+// lookAgain is how old a look may be. Two deaths within this time are explained
+// by the same kill.
+const lookAgain = 50 * time.Millisecond
+
+func (l *look) count() uint64 {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if now := time.Now(); now.Sub(l.at) > lookAgain {
+		l.at = now
+		l.kills, _ = ownOOM().count()
+	}
+	return l.kills
+}
 
 func (s oomSource) watch() func() bool {
 	before, _ := s.count()

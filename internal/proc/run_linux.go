@@ -3,6 +3,8 @@ package proc
 import (
 	"context"
 	"errors"
+	"io"
+	"math"
 	"os"
 	"runtime"
 	"sync"
@@ -22,9 +24,8 @@ type run struct {
 	group   *commandGroup // nil: no cgroup of its own
 	oom     func() bool
 	streams [2]stream // stdout, stderr
-	sink    sink
-	wake    *waker // nil: ctx never ends
-	buffer  *[readSize]byte
+	input   int       // our end of the pipe to its standard input, -1: none or closed
+	wake    *waker    // nil: ctx never ends
 
 	// mu is held while the root's number must not become another process's.
 	mu     sync.Mutex
@@ -33,14 +34,17 @@ type run struct {
 
 // stream is one captured stream of a command; fd is -1 after its end.
 type stream struct {
-	fd int
-	capture
+	fd   int
+	sink Sink
+	wide bool // the pipe was enlarged
 }
 
-// readSize is what a full pipe holds.
-const readSize = 64 << 10
-
-var readBuffers = sync.Pool{New: func() any { return new([readSize]byte) }}
+// pipeBytes is what a pipe holds at first, and widePipeBytes what one holds that
+// was found full: fewer reads, and fewer waits of a command that writes much.
+const (
+	pipeBytes     = 64 << 10
+	widePipeBytes = 256 << 10
+)
 
 // Run runs a command to its end and captures its output. When ctx is done it ends
 // the whole tree, by c.Term and then SIGKILL, and returns when the tree is empty.
@@ -52,7 +56,7 @@ var readBuffers = sync.Pool{New: func() any { return new([readSize]byte) }}
 // this package alone; otherwise it loses sight of orphans. It occupies a thread while
 // it waits. It may be called from several goroutines.
 func Run(ctx context.Context, c Command) Result {
-	r := &run{command: &c, streams: [2]stream{{fd: -1}, {fd: -1}}}
+	r := &run{command: &c, streams: [2]stream{{fd: -1}, {fd: -1}}, input: -1}
 	res := Result{Start: time.Now()}
 	if ctx.Err() != nil {
 		res.Stopped, res.StartErr, res.Status.Exit = stopReason(ctx), context.Cause(ctx), -1
@@ -64,9 +68,12 @@ func Run(ctx context.Context, c Command) Result {
 		return res
 	}
 	defer children.leave(r)
+	if c.Started != nil {
+		c.Started(&Running{r.child.pid, r.signal})
+	}
 	t := r.newTree()
 	defer t.close()
-	if !r.follow(r.wake) {
+	if !r.follow(r.wake, &res) {
 		res.Stopped = stopReason(ctx)
 		r.stop(t)
 	}
@@ -79,8 +86,6 @@ func Run(ctx context.Context, c Command) Result {
 		res.Strays = named(t.members)
 	}
 	res.Status.OOM = res.Stopped == "" && res.Status.Exit == 128+int(syscall.SIGKILL) && r.oom()
-	res.Stdout, res.Stderr = r.streams[0].out, r.streams[1].out
-	res.SpoolErr = r.sink.err
 	return res
 }
 
@@ -94,7 +99,6 @@ func stopReason(ctx context.Context) string {
 // start makes the pipes and the cgroup and launches the command.
 func (r *run) start(ctx context.Context) (err error) {
 	c := r.command
-	r.sink.spool = c.Spool
 	attr := &syscall.ProcAttr{Dir: c.Dir, Sys: &syscall.SysProcAttr{Setpgid: true}}
 	attr.Env, r.mark = markedEnv(c.Env)
 	r.oom = OOMKills()
@@ -113,24 +117,22 @@ func (r *run) start(ctx context.Context) (err error) {
 		}
 	}
 	files := [3]uintptr{}
-	if files[0], err = descriptor(c.Stdin); err != nil {
-		return err
-	}
-	if c.Direct {
-		if files[1], err = descriptor(c.Stdout); err != nil {
+	for i, f := range [3]*os.File{c.Stdin, c.Stdout, c.Stderr} {
+		end := -1
+		switch {
+		case i == 0 && f == nil && c.Input != nil:
+			end, err = r.feed()
+		case i > 0 && r.sink(i-1) != nil:
+			end, err = r.capture(i - 1)
+		default:
+			files[i], err = descriptor(f)
+		}
+		if err != nil {
 			return err
 		}
-		if files[2], err = descriptor(c.Stderr); err != nil {
-			return err
-		}
-	} else {
-		for i := range r.streams {
-			end, err := r.capture(i)
-			if err != nil {
-				return err
-			}
+		if end >= 0 {
 			defer unix.Close(end)
-			files[1+i] = uintptr(end)
+			files[i] = uintptr(end)
 		}
 	}
 	attr.Files = files[:]
@@ -139,21 +141,37 @@ func (r *run) start(ctx context.Context) (err error) {
 	return err
 }
 
+func (r *run) sink(i int) Sink { return [2]Sink{r.command.Out, r.command.Err}[i] }
+
 // capture makes the pipe of a stream and returns the command's end of it.
 func (r *run) capture(i int) (end int, err error) {
 	var p [2]int
 	if err := unix.Pipe2(p[:], unix.O_CLOEXEC); err != nil {
 		return -1, os.NewSyscallError("pipe2", err)
 	}
-	limit := r.command.MemoryMax
-	if limit == 0 {
-		limit = DefaultMemoryMax
-	}
-	r.streams[i] = stream{p[0], capture{max: limit, sink: &r.sink}}
-	if r.buffer == nil {
-		r.buffer = readBuffers.Get().(*[readSize]byte)
-	}
+	r.streams[i] = stream{fd: p[0], sink: r.sink(i)}
 	return p[1], nil
+}
+
+// feed makes the pipe of the standard input and returns the command's end of it.
+func (r *run) feed() (end int, err error) {
+	var p [2]int
+	if err := unix.Pipe2(p[:], unix.O_CLOEXEC); err != nil {
+		return -1, os.NewSyscallError("pipe2", err)
+	}
+	r.input = p[1]
+	if err := unix.SetNonblock(p[1], true); err != nil {
+		_ = unix.Close(p[0])
+		return -1, os.NewSyscallError("fcntl", err)
+	}
+	return p[0], nil
+}
+
+func (r *run) closeInput() {
+	if r.input >= 0 {
+		_ = unix.Close(r.input)
+		r.input = -1
+	}
 }
 
 // close releases all that start made.
@@ -161,9 +179,7 @@ func (r *run) close() {
 	for i := range r.streams {
 		r.streams[i].close()
 	}
-	if r.buffer != nil {
-		readBuffers.Put(r.buffer)
-	}
+	r.closeInput()
 	if r.wake != nil {
 		r.wake.close()
 	}
@@ -181,6 +197,7 @@ const (
 	pollErr
 	pollRoot
 	pollWake
+	pollIn
 	pollCount
 )
 
@@ -190,6 +207,7 @@ func (r *run) pollSet() [pollCount]unix.PollFd {
 	fds := [pollCount]unix.PollFd{
 		pollRoot: {Fd: int32(r.child.pidfd), Events: unix.POLLIN},
 		pollWake: {Fd: -1, Events: unix.POLLIN},
+		pollIn:   {Fd: int32(r.input), Events: unix.POLLOUT},
 	}
 	for i := range r.streams {
 		fds[i] = unix.PollFd{Fd: int32(r.streams[i].fd), Events: unix.POLLIN}
@@ -198,9 +216,9 @@ func (r *run) pollSet() [pollCount]unix.PollFd {
 }
 
 // follow reads the streams until the command has ended (true) or wake, unless nil,
-// rings.
-func (r *run) follow(wake *waker) (ended bool) {
-	brief := children.alone()
+// rings. res is told of a fault of the input.
+func (r *run) follow(wake *waker, res *Result) (ended bool) {
+	brief := children.alone() && r.input < 0
 	for {
 		fds := r.pollSet()
 		if wake != nil {
@@ -216,6 +234,9 @@ func (r *run) follow(wake *waker) (ended bool) {
 			return true
 		}
 		r.take(fds[:pollRoot])
+		if fds[pollIn].Revents != 0 {
+			r.give(res)
+		}
 		if fds[pollWake].Revents != 0 {
 			return false
 		}
@@ -245,7 +266,7 @@ func (r *run) take(fds []unix.PollFd) {
 	for i, fd := range fds {
 		switch {
 		case fd.Revents&unix.POLLIN != 0:
-			r.streams[i].read(r.buffer[:])
+			r.streams[i].read(math.MaxInt)
 		case fd.Revents != 0: // closed by its last writer, and empty
 			r.streams[i].close()
 		}
@@ -263,15 +284,29 @@ func (r *run) drain() {
 		}
 		left, err := unix.IoctlGetInt(s.fd, unix.TIOCINQ)
 		for err == nil && left > 0 && s.fd >= 0 {
-			left -= s.read(r.buffer[:min(left, readSize)])
+			left -= s.read(left)
 		}
 	}
 }
 
-// read takes what one read gives, which ends the stream when it is nothing.
-func (s *stream) read(buf []byte) int {
+// give feeds the standard input, and closes it at its end.
+func (r *run) give(res *Result) {
+	switch err := r.command.Input.Feed(r.input); err {
+	case nil:
+		return
+	case io.EOF, unix.EPIPE:
+	default:
+		res.InputErr = err
+	}
+	r.closeInput()
+}
+
+// read takes what one read gives, most at most, which ends the stream when it is
+// nothing.
+func (s *stream) read(most int) int {
 	for {
-		n, err := unix.Read(s.fd, buf)
+		buf := s.sink.Room()
+		n, err := unix.Read(s.fd, buf[:min(len(buf), most)])
 		if err == unix.EINTR {
 			continue
 		}
@@ -279,7 +314,11 @@ func (s *stream) read(buf []byte) int {
 			s.close()
 			return 0
 		}
-		s.add(buf[:n])
+		s.sink.Took(n)
+		if n >= pipeBytes && !s.wide {
+			s.wide = true // refused where pipes take too much memory already
+			_, _ = unix.FcntlInt(uintptr(s.fd), unix.F_SETPIPE_SZ, widePipeBytes)
+		}
 		return n
 	}
 }
@@ -351,10 +390,18 @@ type waker struct {
 	stop func() bool
 }
 
+// silent are the descriptors of wakers that never rang, for the next ones.
+var silent = make(chan int, 16)
+
 func newWaker(ctx context.Context) (*waker, error) {
-	fd, err := unix.Eventfd(0, unix.EFD_CLOEXEC|unix.EFD_NONBLOCK)
-	if err != nil {
-		return nil, os.NewSyscallError("eventfd", err)
+	var fd int
+	select {
+	case fd = <-silent:
+	default:
+		var err error
+		if fd, err = unix.Eventfd(0, unix.EFD_CLOEXEC|unix.EFD_NONBLOCK); err != nil {
+			return nil, os.NewSyscallError("eventfd", err)
+		}
 	}
 	w := &waker{fd: fd}
 	w.stop = context.AfterFunc(ctx, w.ring)
@@ -371,9 +418,17 @@ func (w *waker) ring() {
 }
 
 func (w *waker) close() {
-	w.stop()
+	kept := w.stop()
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	_ = unix.Close(w.fd)
+	fd := w.fd
 	w.fd = -1
+	if kept {
+		select {
+		case silent <- fd:
+			return
+		default:
+		}
+	}
+	_ = unix.Close(fd)
 }

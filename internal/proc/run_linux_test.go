@@ -1,7 +1,6 @@
 package proc
 
 import (
-	"cmp"
 	"context"
 	"crypto/sha256"
 	"errors"
@@ -29,7 +28,7 @@ func TestRunExit(t *testing.T) {
 		"ulimit -c 0; kill -BUS $$": "signal 7 (bus error)",
 		"exec >&- 2>&-; exit 2":     "exit status 2", // streams end before the command
 	} {
-		res := Run(t.Context(), Command{Argv: shell(script)})
+		res := capture(t.Context(), Command{Argv: shell(script)})
 		if got := res.Status.String(); got != want || res.StartErr != nil || res.Stopped != "" || res.Strays != nil {
 			t.Errorf("%s: %+v", script, res)
 		}
@@ -44,14 +43,14 @@ func TestRunStreams(t *testing.T) {
 	in, w := pipe(t)
 	w.WriteString("from stdin")
 	w.Close()
-	res := Run(t.Context(), Command{
+	res := capture(t.Context(), Command{
 		Argv: shell(`cat; echo bad >&2; pwd >&2; echo "$V" >&2`), Stdin: in, Dir: "/usr", Env: []string{"V=x", "PATH=/bin:/usr/bin"},
 	})
 	if string(res.Stdout.Head) != "from stdin" || string(res.Stderr.Head) != "bad\n/usr\nx\n" {
 		t.Errorf("%q %q", res.Stdout.Head, res.Stderr.Head)
 	}
 	// No input is an empty one, and not ours.
-	if res = Run(t.Context(), Command{Argv: []string{"cat"}}); len(res.Stdout.Head) != 0 || res.Status.Exit != 0 {
+	if res = capture(t.Context(), Command{Argv: []string{"cat"}}); len(res.Stdout.Head) != 0 || res.Status.Exit != 0 {
 		t.Errorf("%+v", res)
 	}
 }
@@ -59,7 +58,7 @@ func TestRunStreams(t *testing.T) {
 func TestRunDirect(t *testing.T) {
 	t.Parallel()
 	r, w := pipe(t)
-	res := Run(t.Context(), Command{Argv: shell("echo out; echo err >&2"), Direct: true, Stdout: w})
+	res := capture(t.Context(), Command{Argv: shell("echo out; echo err >&2"), Stdout: w})
 	w.Close()
 	text, err := io.ReadAll(r)
 	if err != nil || string(text) != "out\n" || res.Stdout.Head != nil || res.Status.Exit != 0 {
@@ -124,25 +123,12 @@ func TestRunMark(t *testing.T) {
 		{[]string{"A=1"}, markPrefix()},
 		{[]string{MarkVariable + "=outer", "A=1"}, "outer/" + markPrefix()},
 	} {
-		res := Run(t.Context(), Command{Argv: []string{"/usr/bin/env"}, Env: c.env})
+		res := capture(t.Context(), Command{Argv: []string{"/usr/bin/env"}, Env: c.env})
 		text := string(res.Stdout.Head)
 		if !strings.HasPrefix(text, "A=1\n"+MarkVariable+"="+c.prefix) || strings.Count(text, "\n") != 2 {
 			t.Errorf("%q", text)
 		}
 	}
-}
-
-// fileSpool appends to a file.
-type fileSpool struct {
-	file *os.File
-	end  int64
-}
-
-func (s *fileSpool) Write(p []byte) (Extent, error) {
-	n, err := s.file.Write(p)
-	ref := Extent{s.end, int64(n)}
-	s.end += int64(n)
-	return ref, err
 }
 
 func TestRunBigOutput(t *testing.T) {
@@ -159,52 +145,69 @@ func TestRunBigOutput(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	spooled, err := os.Create(filepath.Join(dir, "spool"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer spooled.Close()
-	for _, limit := range []int{0, 1, 100_000} {
-		res := Run(t.Context(), Command{
-			Argv: shell("cat out & cat err >&2; wait"), Dir: dir, MemoryMax: limit, Spool: &fileSpool{file: spooled},
-		})
-		spooled.Seek(0, 0)
-		for name, out := range map[string]Output{"out": res.Stdout, "err": res.Stderr} {
-			sum := sha256.New()
-			sum.Write(out.Head)
-			for _, e := range out.Rest {
-				part := make([]byte, e.Len)
-				if _, err := spooled.ReadAt(part, e.Off); err != nil {
-					t.Fatal(err)
-				}
-				sum.Write(part)
-			}
-			if got := [32]byte(sum.Sum(nil)); got != want[name] || res.SpoolErr != nil {
-				t.Errorf("limit %d: %s is not what was written (%v)", limit, name, res.SpoolErr)
-			}
-			if max := len(out.Head); max > cmp.Or(limit, DefaultMemoryMax) {
-				t.Errorf("limit %d: %d bytes in memory", limit, max)
+	for _, room := range []int{1000, 4096, 256 << 10} {
+		out, errs := &memory{room: room}, &memory{room: room}
+		capture(t.Context(), Command{Argv: shell("cat out & cat err >&2; wait"), Dir: dir, Out: out, Err: errs})
+		for name, m := range map[string]*memory{"out": out, "err": errs} {
+			if sha256.Sum256(m.data) != want[name] {
+				t.Errorf("room %d: %s is not what was written", room, name)
 			}
 		}
 	}
 }
 
-func TestRunSpoolFull(t *testing.T) {
+func TestRunNice(t *testing.T) {
 	t.Parallel()
-	full, err := os.OpenFile("/dev/full", os.O_WRONLY, 0)
-	if err != nil {
-		t.Fatal(err)
+	nice := 19
+	res := capture(t.Context(), Command{Argv: shell("ps -o ni= -p $$"), Nice: &nice})
+	if strings.TrimSpace(string(res.Stdout.Head)) != "19" {
+		t.Errorf("%q: %+v", res.Stdout.Head, res)
 	}
-	defer full.Close()
+}
+
+// give is an Input of so many bytes, in pieces, that fails with err in place of
+// its end.
+type give struct {
+	left, piece int
+	err         error
+}
+
+func (g *give) Feed(fd int) error {
+	for g.left > 0 {
+		n, err := unix.Write(fd, make([]byte, min(g.piece, g.left)))
+		if err == unix.EAGAIN {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		g.left -= n
+	}
+	if g.err != nil {
+		return g.err
+	}
+	return io.EOF
+}
+
+func TestRunInput(t *testing.T) {
+	t.Parallel()
+	lost := errors.New("lost")
 	for _, c := range []struct {
-		spool Spool
-		want  error
-	}{{&fileSpool{file: full}, syscall.ENOSPC}, {nil, ErrNoSpool}} {
-		res := Run(t.Context(), Command{
-			Argv: shell("head -c 4194304 /dev/zero; head -c 4194304 /dev/zero >&2; exit 5"), Spool: c.spool, MemoryMax: 1000,
-		})
-		if !errors.Is(res.SpoolErr, c.want) || res.Status.Exit != 5 || len(res.Stdout.Head) != 1000 || res.Stdout.Rest != nil {
-			t.Errorf("error %v, %v, head %d, rest %v", res.SpoolErr, res.Status, len(res.Stdout.Head), res.Stdout.Rest)
+		script string
+		input  give
+		want   string
+		err    error
+	}{
+		{"wc -c", give{left: 1_000_000, piece: 100_000}, "1000000\n", nil},
+		{"wc -c", give{}, "0\n", nil},
+		{"head -c 1 | wc -c; exec sleep 0", give{left: 10 << 20, piece: 1 << 20}, "1\n", nil},
+		{"exec <&-; echo done", give{left: 10 << 20, piece: 1 << 20}, "done\n", nil},
+		{"wc -c", give{left: 10, piece: 10, err: lost}, "10\n", lost},
+		{"head -c 200000 /dev/zero >&2; wc -c", give{left: 300_000, piece: 70_000}, "300000\n", nil},
+	} {
+		res := capture(t.Context(), Command{Argv: shell(c.script), Input: &c.input})
+		if string(res.Stdout.Head) != c.want || res.InputErr != c.err || res.Status.Exit != 0 {
+			t.Errorf("%s: %q, %v, %v", c.script, res.Stdout.Head, res.InputErr, res.Status)
 		}
 	}
 }
@@ -212,7 +215,7 @@ func TestRunSpoolFull(t *testing.T) {
 // What was written before the end is whole although the pipe has another holder.
 func TestRunBackgroundHoldsPipe(t *testing.T) {
 	ready := newFIFO(t)
-	res := Run(t.Context(), Command{Argv: shell(`
+	res := capture(t.Context(), Command{Argv: shell(`
 		sh -c 'echo $$ > "$0"; while :; do sleep 1000; done' "$1" &
 		head -c 60000 /dev/zero; read pid < "$1"; echo $pid >&2`, ready.path)})
 	if len(res.Stdout.Head) != 60000 || res.Status.Exit != 0 || res.Stopped != "" {
@@ -241,7 +244,7 @@ func TestRunStopped(t *testing.T) {
 
 // stopWhenReady runs a script until it has written a line to the fifo $1, and
 // then cancels it. After the line "stops PID" it waits for PID to be stopped.
-func stopWhenReady(t *testing.T, script string, term []TermStep) (Result, string) {
+func stopWhenReady(t *testing.T, script string, term []TermStep) (captured, string) {
 	t.Helper()
 	ready := newFIFO(t)
 	ctx, cancel := context.WithCancel(t.Context())
@@ -304,7 +307,7 @@ func TestRunConcurrently(t *testing.T) {
 		wg.Go(func() {
 			for j := range 25 {
 				want := strconv.Itoa(i*100 + j)
-				res := Run(ctx, Command{Argv: shell("echo " + want + "; exit 3")})
+				res := capture(ctx, Command{Argv: shell("echo " + want + "; exit 3")})
 				if string(res.Stdout.Head) != want+"\n" || res.Status.Exit != 3 || res.Strays != nil {
 					t.Errorf("%+v", res)
 				}
@@ -320,7 +323,7 @@ func TestRunLeaksNothing(t *testing.T) {
 	before := openFDs()
 	for i := range 200 {
 		argv := [][]string{{"/bin/true"}, {"/no/such"}, shell("exit 1"), shell("true & exit 0")}[i%4]
-		res := Run(ctx, Command{Argv: argv})
+		res := capture(ctx, Command{Argv: argv})
 		if res.Stopped != "" {
 			t.Errorf("%+v", res)
 		}

@@ -29,7 +29,8 @@ func (r *run) stop(t *tree) {
 	}
 	// A command that may not be killed (sudo) is waited for: it still runs, and to
 	// say otherwise would let it be started a second time.
-	r.follow(nil)
+	r.closeInput()
+	r.follow(nil, nil)
 }
 
 // awaitQuiet reads the streams until nothing of the tree is alive (true) or the step's

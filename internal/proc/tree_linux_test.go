@@ -25,14 +25,14 @@ func TestStraysAreNamed(t *testing.T) {
 		"with own command": strings.ReplaceAll(daemon, "setsid", "TUTTI_JOB=$TUTTI_JOB/1 setsid"),
 	} {
 		ready := newFIFO(t)
-		res := Run(t.Context(), Command{Argv: shell(script+`; read pid < "$1"; echo $pid`, ready.path)})
+		res := capture(t.Context(), Command{Argv: shell(script+`; read pid < "$1"; echo $pid`, ready.path)})
 		pid, err := strconv.Atoi(strings.TrimSpace(string(res.Stdout.Head)))
 		if err != nil || len(res.Strays) == 0 || res.Strays[0] != (Stray{pid, "sh"}) {
 			t.Errorf("%s: strays %v, want %d (%v)", name, res.Strays, pid, err)
 			continue
 		}
 		// It is named once, and is nobody else's.
-		if again := Run(t.Context(), Command{Argv: []string{"true"}}); again.Strays != nil {
+		if again := capture(t.Context(), Command{Argv: []string{"true"}}); again.Strays != nil {
 			t.Errorf("%s: named again: %v", name, again.Strays)
 		}
 		mustEndTree(t, pid)
@@ -283,7 +283,7 @@ func helperDie() error {
 	results := make(chan Result)
 	for range 3 {
 		go func() {
-			results <- Run(context.Background(), Command{Argv: shell(script, os.Args[1]), Direct: true, Stdout: holder})
+			results <- Run(context.Background(), Command{Argv: shell(script, os.Args[1]), Stdout: holder})
 		}()
 	}
 	// Read three numbers, and give them back for the test.

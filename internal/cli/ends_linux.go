@@ -1,0 +1,218 @@
+package cli
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"time"
+
+	"github.com/tutti-run/tutti/internal/command"
+	"github.com/tutti-run/tutti/internal/core"
+	"github.com/tutti-run/tutti/internal/spool"
+)
+
+// callOf is what a worker is told of a job.
+func (r *mapRun) callOf(j *job) call {
+	c := r.plan.callOf(j)
+	if r.plan.timeout.Percent > 0 {
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		if limit, ok := r.plan.timeout.Limit(&r.median); ok {
+			c.TimeoutNs = int64(limit)
+		}
+	}
+	if r.plan.Verbose {
+		r.screen.announce(j.rendered.Key())
+	}
+	return c
+}
+
+// showLimits tells how long a command may be.
+func showLimits(to io.Writer) {
+	fmt.Fprintf(to, "Maximal size of one argument, or of a command that needs a shell: %d\nMaximal size of a command line: %d\n",
+		command.ArgBytesMax, command.ArgsBytesMax)
+}
+
+// admit is the last word before a start: a person's, and the gate's.
+func (r *mapRun) admit(j *job) bool {
+	if r.plan.Interactive && !ask(j.rendered.Key()) {
+		j.skip, j.absent = true, true
+		return true
+	}
+	if r.gate != nil && !r.gate.pass(r.supply.stop) {
+		return false
+	}
+	if err := j.setUp(); err != nil {
+		j.fault = err
+		if r.gate != nil {
+			r.gate.tell(event{ended: true})
+		}
+	}
+	return true
+}
+
+// unrun settles a job that goes to no worker. The supply calls it.
+func (r *mapRun) unrun(j *job) {
+	switch {
+	case j.skip:
+		if !j.absent {
+			r.screen.skipped.Add(1)
+		}
+		r.deliver(&finished{Seq: j.seq, Skip: true})
+	case j.seq == 0: // what was read before is run
+		r.note(j.fault)
+	default:
+		r.ended(j, &result{Exit: -1, Start: time.Now().UnixNano(), Fault: j.fault.Error()})
+	}
+}
+
+// ended does what follows from the end of a job's command.
+func (r *mapRun) ended(j *job, res *result) {
+	r.mu.Lock()
+	v := r.course.ended(res, j.attempt)
+	failed := r.course.halt.Failed()
+	if res.ok() && r.plan.timeout.Percent > 0 {
+		r.median.Add(core.Span(res.Runtime))
+	}
+	r.mu.Unlock()
+	f := &finished{
+		Seq: j.seq, Args: j.args, Key: j.rendered.Key(), Result: *res, Ticket: j.ticket, Path: j.results, Mark: j.mark,
+	}
+	if v.again {
+		r.drop(f, res)
+		r.supply.repeat(j)
+		return
+	}
+	r.supply.close()
+	j.tearDown(r.plan.WorkDir == ownFolder)
+	if r.data != nil && j.input != nil {
+		if n := r.data.release(j.input, len(res.Strays) > 0); n > 0 && res.ok() {
+			r.screen.say("job %d ended before it had read all that was for it: %d bytes of the input nobody has read", j.seq, n)
+		}
+	}
+	if v.deliver {
+		r.screen.jobs.Add(1)
+		r.screen.failed.Store(failed)
+		r.deliver(f)
+	} else {
+		r.drop(f, res)
+	}
+	switch v.halt {
+	case core.Soon:
+		r.stop(draining)
+	case core.Now:
+		r.stop(ending)
+	}
+}
+
+// drop frees the output of an attempt that is not printed. Of a live run some of
+// it may have been: then the printer, in its own goroutine, frees the rest.
+func (r *mapRun) drop(f *finished, res *result) {
+	if r.plan.live() {
+		r.deliver(&finished{Ticket: f.Ticket, Result: *res, Again: true})
+		return
+	}
+	for _, c := range []*captured{&res.Out, &res.Err} {
+		at := c.Ref.At(f.Ticket)
+		r.store.Free(&at)
+	}
+}
+
+func (r *mapRun) deliver(f *finished) { r.delivery.queue <- f }
+
+// stop ends the run as far as to says.
+func (r *mapRun) stop(to stage) {
+	r.mu.Lock()
+	r.course.stopped = true
+	r.mu.Unlock()
+	r.control.raise(to)
+	r.supply.halt()
+	if r.data != nil {
+		r.data.halt()
+	}
+}
+
+// note keeps the first error of the run's own, which it will leave with.
+func (r *mapRun) note(err error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.reason.fault == nil {
+		r.reason.fault = err
+	}
+}
+
+// fail ends the run because of an error of its own: nothing more is started.
+func (r *mapRun) fail(err error) {
+	r.note(err)
+	r.stop(draining)
+}
+
+// undelivered ends the run because what it does can no longer be told: commands
+// that run are ended too, since their output could go nowhere.
+func (r *mapRun) undelivered(err error) {
+	r.mu.Lock()
+	if errors.Is(err, errPipe) {
+		r.reason.pipe = true
+	} else if r.reason.fault == nil {
+		r.reason.fault = err
+	}
+	r.mu.Unlock()
+	r.stop(ending)
+}
+
+// leave says why the run ended early, and with which exit code.
+func (r *mapRun) leave() error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	code := r.course.exitCode(r.reason)
+	if code == 0 && r.reason.fault == nil {
+		return nil
+	}
+	return &exitError{code, r.reason.fault}
+}
+
+// background starts what goes on beside the jobs, and returns what ends it.
+func (r *mapRun) background() (stop func()) {
+	quit := make(chan struct{})
+	if r.gate != nil {
+		go r.gate.run()
+	}
+	if r.plan.live() {
+		r.delivery.shown = make(chan struct{}, 1)
+		if r.delivery.order == nil {
+			r.store.WatchAll()
+		} else {
+			r.store.Watch(r.delivery.order.next)
+		}
+		go listen(r.store, r.delivery.shown, quit)
+	}
+	if r.plan.timeout.Percent > 0 {
+		go r.watchTimeouts(quit)
+	}
+	if r.plan.jobsFile != "" || r.plan.loadFile != "" {
+		go r.watchFiles(quit)
+	}
+	go watchReader(os.Stdout, quit, func() { r.undelivered(errPipe) })
+	return func() {
+		close(quit)
+		r.store.Ring()
+		if r.gate != nil {
+			close(r.gate.quit)
+		}
+	}
+}
+
+// listen hands the bell of the store on.
+func listen(store *spool.Store, shown chan<- struct{}, quit <-chan struct{}) {
+	for {
+		bell := store.Bell()
+		select {
+		case <-quit:
+			return
+		case shown <- struct{}{}:
+		default:
+		}
+		store.Await(bell)
+	}
+}

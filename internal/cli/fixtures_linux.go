@@ -1,0 +1,98 @@
+package cli
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+
+	"github.com/tutti-run/tutti/internal/command"
+)
+
+// fixture is a file that is made for one job, of --template.
+type fixture struct{ path, text string }
+
+// pattern is what fixtures are made of.
+type pattern struct{ path, text *command.Text }
+
+// patterns reads the files of --template.
+func (p *plan) patterns(o command.Options) (all []pattern, err error) {
+	for _, t := range p.Templates {
+		file, name, _ := strings.Cut(t, "=")
+		text, err := os.ReadFile(file)
+		if err != nil {
+			return nil, fmt.Errorf("--template: %w", err)
+		}
+		var x pattern
+		if x.path, err = command.ParseText(name, o); err != nil {
+			return nil, fmt.Errorf("--template %s: %w", t, err)
+		}
+		if x.text, err = command.ParseText(string(text), o); err != nil {
+			return nil, fmt.Errorf("--template %s: %w", t, err)
+		}
+		all = append(all, x)
+	}
+	return all, nil
+}
+
+// fill makes fixtures of patterns.
+func fill(all []pattern, in command.Job) (made []fixture, err error) {
+	for _, x := range all {
+		path, err := x.path.Expand(in, 0)
+		if err != nil {
+			return nil, err
+		}
+		text, err := x.text.Expand(in, 0)
+		if err != nil {
+			return nil, err
+		}
+		if strings.Contains(path+text, "\x00") {
+			return nil, errors.New("--template: the job slot, {%}, is not known when the file is made; use the job's number, {#}")
+		}
+		made = append(made, fixture{path, text})
+	}
+	return made, nil
+}
+
+// ownFolder is what --wd ... stands for: a new folder for each job.
+const ownFolder = "..."
+
+// folder is where a job runs: for ... a new one of its own, and a relative one
+// lies in the current one.
+func (w *workshop) folder(j *job) (string, error) {
+	if j.dir != ownFolder {
+		return filepath.Abs(j.dir)
+	}
+	base := w.tmpDir
+	if base == "" {
+		base = os.TempDir()
+	}
+	return filepath.Join(base, "tutti-"+strconv.Itoa(os.Getpid())+"-"+strconv.FormatInt(j.seq, 10)), nil
+}
+
+// set up what a job needs before it starts.
+func (j *job) setUp() error {
+	if j.dir != "" {
+		if err := os.MkdirAll(j.dir, 0o777); err != nil {
+			return err
+		}
+	}
+	for _, f := range j.fixtures {
+		if err := os.WriteFile(f.path, []byte(f.text), 0o666); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// tearDown takes away what was set up; a folder only where it is the job's own.
+func (j *job) tearDown(own bool) {
+	for _, f := range j.fixtures {
+		_ = os.Remove(f.path)
+	}
+	if own && j.dir != "" {
+		_ = os.RemoveAll(j.dir)
+	}
+}

@@ -1,0 +1,267 @@
+package cli
+
+import (
+	"math/rand/v2"
+	"slices"
+	"strings"
+
+	"github.com/tutti-run/tutti/internal/command"
+	"github.com/tutti-run/tutti/internal/core"
+	"github.com/tutti-run/tutti/internal/options"
+)
+
+// plan is what a run is to do: the options with their values read, the command and
+// where its inputs are. It does not change once the run has begun.
+type plan struct {
+	*options.Map
+	program string // what messages call us: "tutti map", "parallel"
+	shell   string // that started us; "" unknown
+	tmpDir  string // --tmpdir, from the root; "" the system's
+	cpus    int
+
+	words   []string
+	sources []command.SourceSpec // behind the command; those of -a come before
+
+	jobLog    string // --joblog without its +
+	appendLog bool   // it had one
+
+	memory   int64  // bytes of output that wait in memory
+	jobs     int    // commands at once
+	jobsFile string // holds the number, and is read again while the run goes on
+	tries    int64  // how often a failing command is run in all
+	halt     core.Halt
+	timeout  core.Timeout
+	gate     core.GateRules
+	loadFile string // likewise, of --load
+	term     []core.TermStep
+	nice     *int
+}
+
+// facts are what a plan must know of the world.
+type facts struct {
+	cpus     int
+	memory   int64 // bytes that may be used; 0: not known
+	isFile   func(name string) bool
+	readFile func(name string) (string, error)
+}
+
+// newPlan reads the values of the options, and of the words behind them.
+func newPlan(o *options.Map, args []string, w facts) (*plan, error) {
+	p := &plan{Map: o, cpus: w.cpus}
+	for _, read := range []func() error{
+		func() error { return p.readInputs(args) },
+		func() error { return p.readJobs(w) },
+		func() error { return p.readGate(w) },
+		func() error { return p.readMemory(w) },
+		p.readEnds,
+	} {
+		if err := read(); err != nil {
+			return nil, err
+		}
+	}
+	return p, nil
+}
+
+// readInputs finds the command and its sources.
+func (p *plan) readInputs(args []string) error {
+	words, sources, err := command.SplitArgsWith(args, command.SplitOptions{ArgSep: p.ArgSep, ArgFileSep: p.ArgFileSep})
+	if err != nil {
+		return err
+	}
+	p.words, p.sources = words, sources
+	p.jobLog, p.appendLog = strings.CutPrefix(p.JobLog, "+")
+	return nil
+}
+
+func (p *plan) readJobs(w facts) error {
+	rule, err := core.ParseJobsRule(p.Jobs, w.cpus, w.isFile(p.Jobs))
+	if err != nil {
+		return err
+	}
+	p.jobs, p.jobsFile = rule.Count, rule.File
+	if rule.File != "" {
+		text, err := w.readFile(rule.File)
+		if err != nil {
+			return err
+		}
+		if p.jobs, err = core.ParseJobsFile(rule.File, text, w.cpus); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// readMemory reads how much output is kept in memory: never more than an eighth of
+// what is free.
+func (p *plan) readMemory(w facts) error {
+	var err error
+	p.memory, err = core.ParseBytes("--output-memory", p.OutputMemory)
+	if w.memory > 0 {
+		p.memory = min(p.memory, w.memory/8)
+	}
+	return err
+}
+
+// readGate reads what must hold before a command may start.
+func (p *plan) readGate(w facts) (err error) {
+	g := &p.gate
+	g.NoSwap = p.NoSwap
+	if p.Given("delay") {
+		if g.Delay, err = core.ParseDelay(p.Delay); err != nil {
+			return err
+		}
+	}
+	if p.Given("memfree") {
+		if g.MemFree, err = core.ParseBytes("--memfree", p.MemFree); err != nil {
+			return err
+		}
+	}
+	if p.Given("memsuspend") {
+		if g.MemSuspend, err = core.ParseBytes("--memsuspend", p.MemSuspend); err != nil {
+			return err
+		}
+	}
+	if p.Given("limit") {
+		if g.Limit, err = core.ParseLimit(p.Limit); err != nil {
+			return err
+		}
+	}
+	if !p.Given("load") {
+		return nil
+	}
+	load, err := core.ParseLoadRule(p.Load, w.cpus, w.isFile(p.Load))
+	if err != nil {
+		return err
+	}
+	g.Load, p.loadFile = load.Max, load.File
+	if load.File != "" {
+		text, err := w.readFile(load.File)
+		if err != nil {
+			return err
+		}
+		g.Load, err = core.ParseLoadFile(load.File, text, w.cpus)
+		return err
+	}
+	return nil
+}
+
+// readEnds reads how commands are ended, and when the run is.
+func (p *plan) readEnds() (err error) {
+	if p.tries, err = core.ParseRetries(p.Retries); err != nil {
+		return err
+	}
+	if p.halt, err = core.ParseHalt(p.Halt); err != nil {
+		return err
+	}
+	if p.timeout, err = core.ParseTimeoutRule(p.Timeout); err != nil {
+		return err
+	}
+	if p.term, err = core.ParseTermSeq(p.TermSeq); err != nil {
+		return err
+	}
+	if p.Given("nice") {
+		nice := p.Nice
+		p.nice = &nice
+	}
+	return nil
+}
+
+// gated reports whether each start is looked at one by one: then no command is at
+// hand at a worker before its turn has come.
+func (p *plan) gated() bool {
+	return p.halt != (core.Halt{}) || p.gate != (core.GateRules{}) || p.jobsFile != "" || p.Interactive || p.timeout.Percent > 0
+}
+
+// files are the files that inputs, or data, are read from.
+func (p *plan) files() []string {
+	files := slices.Clone(p.ArgFiles)
+	for _, s := range p.sources {
+		if s.Kind == command.File {
+			files = append(files, s.File)
+		}
+	}
+	return files
+}
+
+// piped reports whether jobs read blocks of data on their standard input.
+func (p *plan) piped() bool { return p.Pipe || p.PipePart }
+
+// kept reports whether output goes into files.
+func (p *plan) kept() bool { return p.Results != "" || p.Files || p.Files0 }
+
+// live reports whether output is read while commands write it: not where only
+// that of the last attempt is printed, or none.
+func (p *plan) live() bool {
+	if p.kept() {
+		return false
+	}
+	return p.KeepOrder && p.tries == 1 || p.LineBuffer
+}
+
+// readsStdin reports whether inputs are lines of standard input.
+func (p *plan) readsStdin() bool {
+	if p.piped() || p.RetryFailed {
+		return false
+	}
+	isStdin := func(s command.SourceSpec) bool { return s.Kind == command.File && s.File == "-" }
+	return slices.Contains(p.ArgFiles, "-") || slices.ContainsFunc(p.sources, isStdin) || len(p.sources)+len(p.ArgFiles) == 0
+}
+
+// inputSpec says where inputs are and how they are read.
+func (p *plan) inputSpec() (command.InputSpec, error) {
+	spec, err := p.InputSpec(p.sources)
+	spec.TempDir, spec.Jobs = p.tmpDir, p.jobs
+	if !p.Given("seed") {
+		spec.Seed = rand.Uint64()
+	}
+	return spec, err
+}
+
+// templateOptions says how the command is read, where columns have names.
+func (p *plan) templateOptions(names []string) command.Options {
+	o := p.TemplateOptions()
+	o.Names, o.Slots, o.Env = names, p.jobs, command.EnvFor(p.shell)
+	return o
+}
+
+// templates are the command and all that is filled in beside it.
+type templates struct {
+	command *command.Template
+	tag     *command.Text // nil: none
+	dir     *command.Text // nil: none, or the same for all
+	results *command.Text // nil: none, or not a template
+	files   []pattern     // of --template
+}
+
+func (p *plan) templates(names []string) (t templates, err error) {
+	o := p.templateOptions(names)
+	if t.command, err = command.ParseWith(p.words, o); err != nil {
+		return t, err
+	}
+	if t.files, err = p.patterns(o); err != nil {
+		return t, err
+	}
+	for _, x := range []struct {
+		text string
+		to   **command.Text
+	}{{p.TagString, &t.tag}, {p.WorkDir, &t.dir}, {p.Results, &t.results}} {
+		if x.text == "" {
+			continue
+		}
+		if *x.to, err = command.ParseText(x.text, o); err != nil {
+			return t, err
+		}
+	}
+	return t, nil
+}
+
+// needsTotal reports whether the number of jobs must be known before the first
+// starts.
+func (p *plan) needsTotal(t templates) bool {
+	for _, x := range []*command.Text{t.tag, t.dir, t.results} {
+		if x != nil && x.NeedsTotal() {
+			return true
+		}
+	}
+	return t.command.NeedsTotal() || p.halt.Percent || p.Bar || p.ETA
+}

@@ -1,0 +1,197 @@
+package cli
+
+import (
+	"errors"
+	"io"
+	"os"
+	"strings"
+
+	"github.com/tutti-run/tutti/internal/command"
+	"github.com/tutti-run/tutti/internal/progress"
+)
+
+// workshop makes jobs of inputs.
+type workshop struct {
+	*plan
+	templates
+	names  []string // of the columns
+	reader *command.Reader
+	total  int64                                // jobs; 0: not known
+	done   func(seq int64, command string) bool // what earlier runs did; nil: nothing
+	kept   keeper
+	keep   *keeping // --results, --files; nil: none
+}
+
+// newWorkshop opens the inputs and reads the command, which may use the names
+// that the inputs begin with.
+func newWorkshop(p *plan) (*workshop, error) {
+	w := &workshop{plan: p, kept: keeper{stdin: os.Stdin, copies: map[string]*os.File{}}}
+	if !p.piped() {
+		if err := w.open(false); err != nil {
+			return nil, err
+		}
+		w.names = w.reader.Names()
+	}
+	var err error
+	if w.templates, err = p.templates(w.names); err != nil {
+		return nil, err
+	}
+	return w, nil
+}
+
+// open opens the inputs; again, so that they can be read once more.
+func (w *workshop) open(again bool) error {
+	spec, err := w.inputSpec()
+	if err != nil {
+		return err
+	}
+	spec.Stdin = os.Stdin
+	if again {
+		spec = w.kept.rereadable(spec)
+	}
+	w.reader, err = command.Open(spec)
+	return err
+}
+
+// columns is how many values a record has, where that is plain; else 0.
+func (w *workshop) columns() int {
+	switch {
+	case w.piped():
+		return 0
+	case len(w.names) > 0:
+		return len(w.names)
+	case w.HasColumns():
+		return 0
+	}
+	return max(1, len(w.sources)+len(w.ArgFiles))
+}
+
+// count finds out how many jobs there are, by reading all inputs where it must.
+func (w *workshop) count(must bool) error {
+	spec, err := w.inputSpec()
+	if err != nil || w.piped() {
+		return err
+	}
+	if n, ok := spec.Count(); ok {
+		w.total = n
+		return nil
+	}
+	if !must {
+		return nil
+	}
+	if err := w.reader.Close(); err != nil {
+		return err
+	}
+	for range 2 { // once to count, and once more for the jobs
+		if err := w.open(true); err != nil {
+			return err
+		}
+		if w.total > 0 {
+			return nil
+		}
+		for _, err := range w.reader.Jobs(w.templates.command.Fitter(int(w.MaxChars))) {
+			if err != nil {
+				return err
+			}
+			w.total++
+		}
+		if err := w.reader.Close(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// jobs gives the jobs of all inputs.
+func (w *workshop) jobs(yield func(*job) bool) {
+	defer w.reader.Close()
+	for in, err := range w.reader.Jobs(w.templates.command.Fitter(int(w.MaxChars))) {
+		j := &job{attempt: 1, fault: err}
+		if err == nil {
+			in.Total = w.total
+			j = w.prepare(in)
+		}
+		if !yield(j) {
+			return
+		}
+	}
+}
+
+// prepare makes a job of an input.
+func (w *workshop) prepare(in command.Job) *job {
+	j := &job{seq: in.Seq, attempt: 1, args: in.Args}
+	j.rendered, j.fault = w.templates.command.Render(in)
+	if errors.Is(j.fault, command.ErrSkip) {
+		return &job{seq: in.Seq, skip: true, absent: true}
+	}
+	for _, x := range []struct {
+		from *command.Text
+		to   *string
+	}{{w.tag, &j.tag}, {w.dir, &j.dir}, {w.results, &j.results}} {
+		if x.from == nil || j.fault != nil {
+			continue
+		}
+		*x.to, j.fault = x.from.Expand(in, 0)
+	}
+	if j.fault == nil && w.dir != nil {
+		j.dir, j.fault = w.folder(j)
+	}
+	if j.fault == nil {
+		j.fixtures, j.fault = fill(w.templates.files, in)
+	}
+	j.mark = w.markOf(j)
+	switch {
+	case j.fault != nil:
+	case w.done != nil:
+		j.skip = w.done(j.seq, j.rendered.Key())
+	case w.keep != nil && w.Resume:
+		j.skip = w.keep.done(in, j.results)
+	}
+	return j
+}
+
+// markOf is what each line of a job's output begins and ends with.
+func (p *plan) markOf(j *job) mark {
+	var m mark
+	if p.TagString != "" {
+		m.Before = j.tag + "\t"
+	}
+	if p.Color {
+		on, off := progress.Color(j.seq)
+		m.Before, m.After = on+m.Before, off
+	}
+	return m
+}
+
+// quoted prints the inputs quoted, for --shellquote.
+func (w *workshop) quoted(to io.Writer) error {
+	for in, err := range w.reader.Jobs(w.templates.command.Fitter(int(w.MaxChars))) {
+		if err != nil {
+			return err
+		}
+		text := strings.Join(in.Args, " ")
+		for range w.ShellQuote {
+			text = command.Quote(text)
+		}
+		if _, err := io.WriteString(to, text+"\n"); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// callOf is what a worker is told of a job.
+func (p *plan) callOf(j *job) call {
+	r := &j.rendered
+	c := call{
+		Ticket: j.ticket, Seq: j.seq, Argv: r.Argv, Path: r.Path, Shell: r.Shell, Mark: j.mark, Dir: j.dir,
+		TimeoutNs: int64(p.timeout.After), Input: j.input, Slot: j.slot,
+	}
+	if p.kept() { // as it was written
+		c.Mark = mark{}
+	}
+	if r.Key() != r.Display { // {%} is in it
+		c.Display = r.Display
+	}
+	return c
+}

@@ -1,0 +1,241 @@
+package options
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+)
+
+// Check refuses what makes no sense together, and then settles what options
+// imply: after it the fields of m say all, and nobody need know that --group-by
+// means --pipe. Call it once, after the flags were read.
+func (m *Map) Check() error {
+	m.settleFirst()
+	for _, check := range []func() error{m.checkOutput, m.checkPipe, m.checkRecords, m.checkRest} {
+		if err := check(); err != nil {
+			return err
+		}
+	}
+	m.settleLast()
+	return nil
+}
+
+// settleFirst does what checks look at.
+func (m *Map) settleFirst() {
+	if m.NoKeepOrder {
+		m.KeepOrder = false
+	}
+	if m.DryRun { // there is nothing to mix
+		m.Ungroup, m.LineBuffer, m.LatestLine = false, false, false
+	}
+	if (m.Cat || m.Fifo || m.Given("group-by")) && !m.PipePart {
+		m.Pipe = true
+	}
+}
+
+// settleLast gives what was left out the value that other options suggest.
+func (m *Map) settleLast() {
+	if m.TTY {
+		if !m.Given("jobs") {
+			m.Jobs = "1"
+		}
+		m.Ungroup = m.Ungroup || !m.Group && !m.LineBuffer && !m.DryRun
+	}
+	if m.Tee && !m.Given("jobs") {
+		m.Jobs = "0"
+	}
+	m.CountBy = "threads"
+	switch {
+	case m.useCores:
+		m.CountBy = "cores"
+	case m.useSockets:
+		m.CountBy = "sockets"
+	}
+	if m.CTag || m.Given("ctagstring") {
+		m.Color = true
+	}
+	if !m.Given("tagstring") && m.Given("ctagstring") {
+		m.TagString = m.CTagString
+	}
+	m.Tag = m.Tag || m.CTag
+	if m.Tag && m.TagString == "" {
+		m.TagString = "{}"
+		if m.Replace != "" {
+			m.TagString = m.Replace
+		}
+	}
+	m.LineBuffer = m.LineBuffer || m.LatestLine
+	m.Compress = m.Compress || m.CompressProgram != ""
+	if m.Compress && m.CompressProgram != "" && m.DecompressProgram == "" {
+		m.DecompressProgram = m.CompressProgram + " -dc"
+	}
+	if m.Silent {
+		m.Print = 0
+	}
+	m.Verbose = m.Verbose || m.Interactive
+	m.settleInputs()
+}
+
+func (m *Map) settleInputs() {
+	if !m.Given("trim") {
+		m.Trim = "n"
+		if m.Given("colsep") {
+			m.Trim = "lr"
+		}
+	}
+	if !m.Given("colsep") {
+		switch {
+		case m.CSV:
+			m.ColSep = ","
+		case m.Header != "":
+			m.ColSep = "\t"
+		}
+	}
+	if !m.Given("recstart") && !m.Given("recend") {
+		m.RecEnd = "\n"
+	}
+}
+
+// clash is the error for two options that cannot both be followed.
+func clash(a, b, why string) error {
+	return fmt.Errorf("%s and %s cannot go together: %s; leave one of them out", a, b, why)
+}
+
+func (m *Map) checkOutput() error {
+	switch {
+	case m.Group && m.Ungroup:
+		return clash("--group", "--ungroup", "one holds output back and the other does not")
+	case m.Group && (m.LineBuffer || m.LatestLine):
+		return clash("--group", "--line-buffer", "one prints whole jobs and the other single lines")
+	case m.Ungroup && (m.LineBuffer || m.LatestLine):
+		return clash("--ungroup", "--line-buffer", "one does not look at output and the other at each line")
+	case m.Ungroup && m.KeepOrder:
+		return errors.New("-k orders output, and with -u output is not looked at; leave one of them out, or say --no-keep-order")
+	case m.Ungroup && (m.Tag || m.CTag || m.Given("tagstring") || m.Given("ctagstring")):
+		return errors.New("--tag marks whole lines, and with -u output is not looked at; say --line-buffer in place of -u")
+	case m.Ungroup && (m.Files || m.Files0):
+		return errors.New("--files keeps the output, and with -u output is not looked at; leave one of them out")
+	case m.Given("results") && m.Results == "":
+		return errors.New("--results \"\": no name; say a folder, a name with {} in it, or FILE.csv, FILE.tsv, FILE.json")
+	}
+	return nil
+}
+
+func (m *Map) checkPipe() error {
+	reads := m.Pipe || m.PipePart
+	for _, o := range []struct {
+		on   bool
+		name string
+	}{{m.RoundRobin, "--round-robin"}, {m.Tee, "--tee"}, {m.Given("shard"), "--shard"}, {m.Given("bin"), "--bin"}} {
+		if o.on && !reads {
+			return fmt.Errorf("%s hands out blocks of standard input, and nothing says that they are wanted; add --pipe", o.name)
+		}
+	}
+	switch {
+	case m.Fifo && m.Cat:
+		return clash("--fifo", "--cat", "{} is either a named pipe or a file")
+	case m.Given("retries") && m.RoundRobin:
+		return clash("--retries", "--round-robin", "what a job has read cannot be given to another")
+	case m.Shuffle && m.Pipe && !m.Tee:
+		return clash("--shuf", "--pipe", "one orders inputs and the other reads data")
+	case m.Pipe && m.PipePart:
+		return clash("--pipe", "--pipe-part", "one cuts standard input and the other the files of -a")
+	case m.PipePart && (m.LinesJoined >= 0 || m.ReplaceArgs >= 0):
+		return errors.New("--pipe-part does not count records, and -L, -l and -N do; leave them out, or use --pipe and < FILE")
+	case m.Given("group-by") && (m.RemoveRecSep || m.RecStart != "" || m.Given("recend") && m.RecEnd != "\n"):
+		return errors.New("--group-by takes lines for records; leave out --recstart, --recend and --remove-rec-sep")
+	case several(m.RoundRobin, m.Tee, m.Given("shard"), m.Given("bin")):
+		return errors.New("--round-robin, --tee, --shard and --bin each say which job reads what; leave all but one out")
+	case m.Tee && (m.ReplaceArgs >= 0 || m.LinesJoined >= 0):
+		return errors.New("--tee gives everything to every job, and -N and -L cut it into parts; leave one of them out")
+	case m.Given("block") && strings.HasPrefix(m.Block, "-") && !m.PipePart:
+		return fmt.Errorf("--block %s: so many blocks a slot can be made only of files; use --pipe-part -a FILE", m.Block)
+	}
+	return nil
+}
+
+// several reports whether more than one holds.
+func several(all ...bool) bool {
+	n := 0
+	for _, b := range all {
+		if b {
+			n++
+		}
+	}
+	return n > 1
+}
+
+func (m *Map) checkRecords() error {
+	switch {
+	case m.Given("joblog") && m.JobLog == "":
+		return errors.New("--joblog \"\": no name; say a file")
+	case m.RetryFailed && m.JobLog == "":
+		return errors.New("--retry-failed finds the failed jobs in the job log; name it with --joblog FILE")
+	case (m.Resume || m.ResumeFailed) && m.JobLog == "" && m.Results == "":
+		return errors.New("--resume and --resume-failed read what is done in the job log or in the results; name one with --joblog FILE or --results DIR")
+	case m.ResumeFailed && m.JobLog == "":
+		return errors.New("--resume-failed reads in the job log what failed; name it with --joblog FILE")
+	}
+	return nil
+}
+
+func (m *Map) checkRest() error {
+	switch {
+	case m.tollef && !m.gnu:
+		return index().byName["tollef"].refusal()
+	case m.Null && m.Given("delimiter") && m.Delimiter != `\0`:
+		return clash("-0", "-d", "inputs end with one thing")
+	case m.ArgSep == "" || m.ArgFileSep == "":
+		return errors.New("--arg-sep and --arg-file-sep need a word; say one that the command does not hold")
+	case m.ArgSep == m.ArgFileSep:
+		return fmt.Errorf("--arg-sep and --arg-file-sep are both %q; say two words", m.ArgSep)
+	case m.Given("seed") && !m.Shuffle:
+		return errors.New("--seed chooses a random order, and none was asked for; add --shuf")
+	case m.useCores && m.useSockets:
+		return errors.New("CPUs are either cores or sockets; leave one of the --use-… options out")
+	}
+	return m.checkTemplates()
+}
+
+func (m *Map) checkTemplates() error {
+	for _, t := range m.Templates {
+		file, name, ok := strings.Cut(t, "=")
+		if !ok || file == "" || name == "" {
+			return fmt.Errorf("--template %q: say FILE=NAME, the file to fill in and what stands for it in the command", t)
+		}
+	}
+	if m.Given("process-slot-var") && !isVariable(m.SlotVar) {
+		return fmt.Errorf("--process-slot-var %q: not the name of a variable; say letters, digits and _, no digit first", m.SlotVar)
+	}
+	return nil
+}
+
+// isVariable reports whether s can be the name of a variable in the environment.
+func isVariable(s string) bool {
+	for i := range len(s) {
+		c := s[i]
+		letter := c == '_' || c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z'
+		if !letter && (i == 0 || c < '0' || c > '9') {
+			return false
+		}
+	}
+	return s != ""
+}
+
+// Notes returns what a person should know of options that can be followed but
+// change nothing, a line each. They are no errors, since profiles hold options
+// for several uses.
+func (m *Map) Notes() []string {
+	var notes []string
+	if !m.Pipe && !m.PipePart {
+		for _, name := range []string{"block", "block-timeout", "recstart", "recend", "regexp", "remove-rec-sep"} {
+			if m.Given(name) {
+				notes = append(notes, fmt.Sprintf("--%s changes nothing without --pipe or --pipe-part", name))
+			}
+		}
+	}
+	if m.Ungroup && (m.Color || m.ColorFailed || m.Compress) {
+		notes = append(notes, "--color, --color-failed and --compress change nothing with -u: output is not looked at")
+	}
+	return notes
+}

@@ -1,0 +1,100 @@
+package progress
+
+import (
+	"fmt"
+	"strings"
+	"time"
+)
+
+// Failure is a job that failed.
+type Failure struct {
+	Seq     int64
+	How     string // "exit status 3", "killed by signal 9 (killed)", "timed out"
+	Command string
+}
+
+// Outcome is a run at its end.
+type Outcome struct {
+	Done, Failed int64
+	Skipped      int64 // not run, since a job log says that they were done
+	NotStarted   int64 // left over when the run ended early; below 0: not known how many
+	Elapsed      time.Duration
+	CPU          time.Duration // CPU time of all jobs
+	CPUs         int           // 0: nothing is said of them
+	Failures     []Failure     // the first ones; may be fewer than Failed
+	Program      string        // as it was called: "tutti map", "parallel"
+	JobLog       string        // where one was written
+}
+
+// FailuresNamed is how many failed jobs Summary names at most.
+const FailuresNamed = 10
+
+// Summary tells how a run went: one line of figures, then the jobs that failed, and
+// how to run those again. Commands are whole, within reason: somebody may want to copy
+// them, and what would be lost in that, a newline, an escape, is shown as ^J, ^[.
+func (v View) Summary(o Outcome) []string {
+	lines := []string{v.figures(o)}
+	named := o.Failures[:min(len(o.Failures), FailuresNamed)]
+	for _, f := range named {
+		lines = append(lines, fmt.Sprintf("  job %d, %s: %s", f.Seq, v.clean(f.How, fromOutput), v.command(f.Command, summaryWidth)))
+	}
+	if o.Failed == 0 {
+		return lines
+	}
+	if more := o.Failed - int64(len(named)); more > 0 && len(named) > 0 {
+		lines = append(lines, fmt.Sprintf("  %s and %d more", v.mark(), more))
+	}
+	again := fmt.Sprintf("to run the failed ones again: %s --retry-failed --joblog %s", o.Program, quote(o.JobLog))
+	if o.JobLog == "" {
+		again = "with a job log (--joblog FILE), --retry-failed would run only the failed ones again"
+	}
+	return append(lines, again)
+}
+
+// summaryWidth bounds a command in a summary: ten of a megabyte each would bury it.
+const summaryWidth = 1000
+
+func (v View) figures(o Outcome) string {
+	list := []string{fmt.Sprintf("%s in %s", jobs(o.Done), Span(o.Elapsed))}
+	if o.Failed > 0 {
+		list = append(list, v.paint(red, fmt.Sprintf("%d failed", o.Failed)))
+	}
+	if o.Skipped > 0 {
+		list = append(list, fmt.Sprintf("%d done before", o.Skipped))
+	}
+	switch {
+	case o.NotStarted > 0:
+		list = append(list, fmt.Sprintf("%d not started", o.NotStarted))
+	case o.NotStarted < 0:
+		list = append(list, "the rest not started")
+	}
+	if o.CPUs > 0 {
+		list = append(list, fmt.Sprintf("%.2f of %d CPUs busy", float64(o.CPU)/float64(max(o.Elapsed, 1)), o.CPUs))
+	}
+	return strings.Join(list, ", ")
+}
+
+// quote writes a word so that a shell reads it as it is.
+func quote(word string) string {
+	plain := func(r rune) bool {
+		return r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || strings.ContainsRune("_-+=%@:,./", r)
+	}
+	switch {
+	case word != "" && strings.IndexFunc(word, func(r rune) bool { return !plain(r) }) < 0:
+		return word
+	case strings.IndexFunc(word, func(r rune) bool { return r < 0x20 || r == 0x7f }) < 0:
+		return "'" + strings.ReplaceAll(word, "'", `'\''`) + "'"
+	}
+	var b strings.Builder // $'' of bash: nothing in it moves a cursor
+	for i := range len(word) {
+		switch c := word[i]; {
+		case c < 0x20 || c == 0x7f:
+			fmt.Fprintf(&b, `\x%02x`, c)
+		case c == '\'' || c == '\\':
+			b.WriteString(`\` + string(c))
+		default:
+			b.WriteByte(c)
+		}
+	}
+	return "$'" + b.String() + "'"
+}
