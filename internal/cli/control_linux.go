@@ -80,6 +80,7 @@ type setup struct {
 	Direct   bool // commands write to the master's own files
 	Lines    bool // whole lines are shown while a command runs
 	KillLeft bool
+	Terminal bool // each command has the terminal for itself
 	Nice     *int
 	SlotVar  string // environment variable that has the slot, from 0
 	Stdin    bool   // the first command reads the master's standard input

@@ -27,7 +27,7 @@ func (f *finished) entry() journal.Entry {
 	exit, signal := f.Result.logged()
 	return journal.Entry{
 		Seq: f.Seq, Start: time.Unix(0, f.Result.Start), Runtime: time.Duration(f.Result.Runtime),
-		Send: f.Result.Sent, Receive: f.Result.Out.size(), Exit: exit, Signal: signal, Command: f.Key,
+		Send: f.Result.Sent, Receive: f.Result.Wrote, Exit: exit, Signal: signal, Command: f.Key,
 	}
 }
 

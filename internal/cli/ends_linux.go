@@ -117,6 +117,9 @@ func (r *mapRun) drop(f *finished, res *result) {
 		at := c.Ref.At(f.Ticket)
 		r.store.Free(&at)
 	}
+	if res.How == lost { // its worker is certainly gone
+		r.store.Reclaim(f.Ticket)
+	}
 }
 
 func (r *mapRun) deliver(f *finished) { r.delivery.queue <- f }

@@ -65,7 +65,7 @@ func (k *keeping) keep(p *printer, f *finished) error {
 	exit, signal := f.Result.logged()
 	job := results.Job{
 		Seq: f.Seq, Start: time.Unix(0, f.Result.Start), Runtime: time.Duration(f.Result.Runtime),
-		Send: f.Result.Sent, Receive: f.Result.Out.size(), Exit: exit, Signal: signal, Command: f.Key,
+		Send: f.Result.Sent, Receive: f.Result.Wrote, Exit: exit, Signal: signal, Command: f.Key,
 		Args: f.Args, Path: f.Path,
 	}
 	name, err := k.store.Write(&job, written{p, f, spool.Stdout}, written{p, f, spool.Stderr})

@@ -19,6 +19,7 @@ type marker struct {
 	before, after []byte
 	buf           []byte
 	mid           bool // within a line
+	took          int64
 }
 
 // marked is what takes a stream: w itself where lines are not marked.
@@ -37,6 +38,7 @@ func (m *marker) Room() []byte { return m.buf }
 
 // Took marks the n bytes that were put in Room.
 func (m *marker) Took(n int) {
+	m.took += int64(n)
 	room := m.to.Room()
 	k := 0 // bytes of room that are filled
 	put := func(p []byte) {

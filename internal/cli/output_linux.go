@@ -69,6 +69,7 @@ type printer struct {
 	out, err sink
 	store    *spool.Store
 	verbose  bool // commands are printed before their output
+	latest   bool // of each stream only the last line is
 	begun    map[uint64]*printed
 }
 
@@ -79,8 +80,8 @@ type printed struct {
 	title  bool // the command was
 }
 
-func newPrinter(store *spool.Store, verbose bool) *printer {
-	return &printer{out: sink{fd: 1}, err: sink{fd: 2}, store: store, verbose: verbose, begun: map[uint64]*printed{}}
+func newPrinter(store *spool.Store, verbose, latest bool) *printer {
+	return &printer{latest: latest, out: sink{fd: 1}, err: sink{fd: 2}, store: store, verbose: verbose, begun: map[uint64]*printed{}}
 }
 
 func (p *printer) at(ticket uint64) *printed {
@@ -132,6 +133,10 @@ func (p *printer) print(f *finished) error {
 			p.out.flush() // they may be one file or terminal: keep the order
 			to = &p.err
 		}
+		if p.latest {
+			p.last(f, i, c, to)
+			continue
+		}
 		_, _ = to.Write(c.Short) // its error stays
 		if fault = p.stream(at, i, f.Ticket, c.Ref, to); fault != nil {
 			break
@@ -158,6 +163,18 @@ func (p *printer) stream(at *printed, i int, ticket uint64, ref spool.Ref, to io
 	})
 }
 
+// last prints the last line of a stream.
+func (p *printer) last(f *finished, i int, c *captured, to *sink) {
+	text := c.Short
+	if c.Ref.First != 0 {
+		text = p.store.End(f.Ticket, c.Ref, lastLineBytes)
+	}
+	if line := lastLine(text); line != "" {
+		_, _ = to.Write([]byte(line + "\n")) // its error stays
+	}
+	to.flush()
+}
+
 // discard frees what a job still holds of the spool.
 func (p *printer) discard(at *printed, f *finished) {
 	for i, c := range []*captured{&f.Result.Out, &f.Result.Err} {
@@ -165,6 +182,9 @@ func (p *printer) discard(at *printed, f *finished) {
 			at.cursor[i] = c.Ref.At(f.Ticket)
 		}
 		p.store.Free(&at.cursor[i])
+	}
+	if f.Result.How == lost { // its worker is certainly gone
+		p.store.Reclaim(f.Ticket)
 	}
 }
 

@@ -91,11 +91,17 @@ func (p *plan) readJobs(w facts) error {
 	return nil
 }
 
+// memoryPerJob and memoryLeast are how much output is kept in memory where nobody
+// says: as much as two jobs may write whole before they are printed.
+const memoryPerJob, memoryLeast, memoryMost = 32 << 20, 64 << 20, 1 << 30
+
 // readMemory reads how much output is kept in memory: never more than an eighth of
-// what is free.
-func (p *plan) readMemory(w facts) error {
-	var err error
-	p.memory, err = core.ParseBytes("--output-memory", p.OutputMemory)
+// what there is.
+func (p *plan) readMemory(w facts) (err error) {
+	p.memory = min(max(int64(p.jobs)*memoryPerJob, memoryLeast), memoryMost)
+	if p.Given("output-memory") {
+		p.memory, err = core.ParseBytes("--output-memory", p.OutputMemory)
+	}
 	if w.memory > 0 {
 		p.memory = min(p.memory, w.memory/8)
 	}
@@ -195,7 +201,7 @@ func (p *plan) live() bool {
 	if p.kept() {
 		return false
 	}
-	return p.KeepOrder && p.tries == 1 || p.LineBuffer
+	return p.KeepOrder && p.tries == 1 && !p.LatestLine || p.LineBuffer && !p.LatestLine
 }
 
 // readsStdin reports whether inputs are lines of standard input.

@@ -55,6 +55,7 @@ type result struct {
 	Strays  []proc.Stray `cbor:"10,keyasint,omitempty"`
 	Slot    int          `cbor:"11,keyasint,omitempty"` // from 1
 	Sent    int64        `cbor:"12,keyasint,omitempty"` // bytes given to its standard input
+	Wrote   int64        `cbor:"13,keyasint,omitempty"` // bytes of its standard output, without what marks lines
 }
 
 // captured is what a command wrote to one stream, as it is to be printed: all of

@@ -214,7 +214,7 @@ func (r *mapRun) open(shop *workshop) error {
 	}
 	r.delivery = &delivery{
 		queue: make(chan *finished, deliveryQueue), quit: make(chan struct{}), done: make(chan struct{}),
-		printer: newPrinter(r.store, p.Print > 0), log: r.log, screen: r.screen, failed: r.undelivered,
+		printer: newPrinter(r.store, p.Print > 0, p.LatestLine), log: r.log, screen: r.screen, failed: r.undelivered,
 		command: r.supply.title,
 	}
 	if isTerminal(os.Stdout) {
@@ -236,7 +236,7 @@ func (r *mapRun) share() error {
 	p := r.plan
 	s := setup{
 		Master: os.Getpid(), Direct: p.Ungroup, Lines: p.LineBuffer, KillLeft: p.Strays == "kill",
-		Nice: p.nice, SlotVar: p.SlotVar,
+		Nice: p.nice, SlotVar: p.SlotVar, Terminal: p.TTY || p.OpenTTY,
 	}
 	for _, t := range p.term {
 		s.Term = append(s.Term, termStep{t.Signal, int64(t.Wait)})
@@ -351,7 +351,7 @@ func (r *mapRun) resultOfError(j *job, err error) result {
 	}
 	if v, ok := r.store.Find(j.ticket); ok {
 		res.Out.Ref, res.Err.Ref = v.Shown[spool.Stdout], v.Shown[spool.Stderr]
-		res.Start, res.Slot = v.Start.UnixNano(), v.Slot+1
+		res.Start, res.Slot, res.Wrote = v.Start.UnixNano(), v.Slot+1, res.Out.size()
 	}
 	return res
 }

@@ -221,6 +221,15 @@ func (w *runner) run(task context.Context, c *call) result {
 		lane.Started(p.PID())
 		w.started(a, p)
 	}
+	if w.Terminal {
+		tty, err := os.OpenFile("/dev/tty", os.O_RDWR, 0)
+		if err != nil {
+			lane.End()
+			return result{Exit: -1, Start: time.Now().UnixNano(), Slot: slot, Fault: "--tty: " + err.Error()}
+		}
+		defer tty.Close()
+		spec.Stdin, spec.Terminal = tty, tty
+	}
 	feed, err := w.intakes.open(c.Input)
 	if err != nil {
 		lane.End()
@@ -243,6 +252,10 @@ func (w *runner) run(task context.Context, c *call) result {
 	}
 	r.take(&out, &r.Out)
 	r.take(&errs, &r.Err)
+	r.Wrote = r.Out.size()
+	if m, ok := spec.Out.(*marker); ok {
+		r.Wrote = m.took
+	}
 	return r
 }
 

@@ -6,6 +6,7 @@ import (
 	"runtime"
 	"runtime/debug"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/tutti-run/tutti/internal/proc"
@@ -92,6 +93,7 @@ func serve(mark string, handlers map[string]Handler) error {
 	b.pid.Store(uint32(os.Getpid()))
 	b.state.Store(slotReady)
 	m.ringSupervisor()
+	serving.Store(w)
 	go w.control()
 	if w.lanes > 1 {
 		go w.loopLanes()
@@ -131,10 +133,25 @@ func (m *memory) newWorkerAt(slot int, handlers map[string]Handler) (*Worker, er
 	return w, nil
 }
 
+// orphanGrace is how long tasks that lost their commands may take to clear up.
+const orphanGrace = 100 * time.Millisecond
+
 // watchMaster ends this process and all that it started when the master is
 // gone: then nobody holds the other end of the lifeline any more.
 func watchMaster() {
 	_, _ = lifelineFile().Read(make([]byte, 1)) // nobody ever writes
 	_ = proc.KillAllChildren()
+	if w := serving.Load(); w != nil {
+		w.block.stop.Store(1)
+		w.block.park.Add(1) // SYNC park: an idle one leaves at once
+		shm.Wake(addr(&w.block.park), 1)
+		select {
+		case <-w.left:
+		case <-time.After(orphanGrace):
+		}
+	}
 	os.Exit(exitOrphaned)
 }
+
+// serving is this process's worker, once it runs tasks.
+var serving atomic.Pointer[Worker]

@@ -44,6 +44,9 @@ type Command struct {
 	// that is nil too.
 	Out, Err       Sink
 	Stdout, Stderr *os.File
+	// Terminal, unless nil, is the terminal that the command has for itself while it
+	// runs: its process group is in the foreground there.
+	Terminal *os.File
 	// Started, unless nil, is told of the command's process; it must not block.
 	Started func(*Running)
 	// Nice is the command's niceness; nil means that of this process.

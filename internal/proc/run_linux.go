@@ -3,6 +3,7 @@ package proc
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"math"
 	"os"
@@ -24,6 +25,7 @@ type run struct {
 	group   *commandGroup // nil: no cgroup of its own
 	oom     func() bool
 	streams [2]stream // stdout, stderr
+	group0  int       // process group that had the terminal before, 0: it has none
 	input   int       // our end of the pipe to its standard input, -1: none or closed
 	wake    *waker    // nil: ctx never ends
 
@@ -101,6 +103,13 @@ func (r *run) start(ctx context.Context) (err error) {
 	c := r.command
 	attr := &syscall.ProcAttr{Dir: c.Dir, Sys: &syscall.SysProcAttr{Setpgid: true}}
 	attr.Env, r.mark = markedEnv(c.Env)
+	if c.Terminal != nil {
+		attr.Sys.Foreground, attr.Sys.Ctty = true, int(c.Terminal.Fd())
+		r.group0, err = unix.IoctlGetInt(attr.Sys.Ctty, unix.TIOCGPGRP)
+		if err != nil {
+			return fmt.Errorf("the terminal: %w", err)
+		}
+	}
 	r.oom = OOMKills()
 	if c.Cgroup != "" {
 		if r.group, err = newCommandGroup(c.Cgroup); err != nil {
@@ -180,6 +189,9 @@ func (r *run) close() {
 		r.streams[i].close()
 	}
 	r.closeInput()
+	if r.group0 > 0 {
+		takeTerminal(int(r.command.Terminal.Fd()), r.group0)
+	}
 	if r.wake != nil {
 		r.wake.close()
 	}
