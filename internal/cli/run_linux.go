@@ -290,12 +290,14 @@ func (r *mapRun) work(jobs int) {
 		r.fail(fmt.Errorf("start workers: %w", err))
 		return
 	}
+	pace := pacer{able: !r.plan.gated() && window > jobs+workers}
 	for c, err := range runCommand.MapCompleted(ctx, pool, r.supply.calls,
 		tutti.AtMostOnce(), tutti.Contained(), tutti.Window(window)) {
 		if c.Index < 0 {
 			r.fail(err)
 			break
 		}
+		nap := pace.ended(time.Now(), time.Duration(c.Value.Runtime))
 		j, res := r.supply.take(c.Index), c.Value
 		if err != nil {
 			res = r.resultOfError(j, err)
@@ -305,6 +307,10 @@ func (r *mapRun) work(jobs int) {
 		}
 		r.ended(j, &res)
 		r.supply.leave()
+		if nap > 0 {
+			time.Sleep(nap)
+		}
+		pace.waits(time.Now())
 	}
 	if err := pool.Close(); err != nil {
 		r.fail(err)
