@@ -55,6 +55,10 @@ func (e *exitError) Unwrap() error { return e.err }
 // map. It uses this process's standard files, environment and signals.
 func Main(args []string) int {
 	name, args := programName(args[0]), args[1:]
+	if name == semaphoreName {
+		complain("the semaphore is not there yet; flock(1) lets one command at a time run, and tutti map -j N so many of a list")
+		return exitMapUsage
+	}
 	root := newRoot()
 	if name == parallelName {
 		root = newMap(parallelName)
@@ -73,6 +77,9 @@ func Main(args []string) int {
 
 // parallelName is the name of GNU parallel: called by it, tutti takes its place.
 const parallelName = "parallel"
+
+// semaphoreName is what GNU parallel is called by as a semaphore.
+const semaphoreName = "sem"
 
 // run carries out a command line, and says which exit code an error has that has
 // none of its own.
@@ -122,6 +129,9 @@ may crash, hang or be killed while nothing is lost.
 			return fmt.Errorf("there is no command %q%s; tutti help lists them", args[0], meant(options.Nearest(args[0], commandNames(cmd))))
 		},
 	}
+	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
+		return fmt.Errorf("%w; %s --help lists the options", err, cmd.CommandPath())
+	})
 	root.CompletionOptions.HiddenDefaultCmd = false
 	root.AddCommand(newMap("tutti map"), newMan())
 	return root

@@ -88,12 +88,6 @@ func (s *slots) stop() {
 	s.free.Broadcast()
 }
 
-func (s *slots) running() int {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.out
-}
-
 // gatekeeper asks the gate before each start, and carries out what the gate has
 // running commands do. One goroutine is it; pass and the rest may be called by any.
 type gatekeeper struct {

@@ -12,24 +12,6 @@ import (
 	"github.com/tutti-run/tutti/internal/proc"
 )
 
-// intake is what a command reads: pieces of files, one after the other, on its
-// standard input, or in a file or named pipe of its own.
-type intake struct {
-	Head   []byte  `cbor:"1,keyasint,omitempty"` // before all else
-	Pieces []piece `cbor:"2,keyasint,omitempty"`
-	Path   string  `cbor:"3,keyasint,omitempty"` // --cat, --fifo: where; "": standard input
-	Fifo   bool    `cbor:"4,keyasint,omitempty"`
-	Slot   int     `cbor:"5,keyasint,omitempty"` // from 1: reads the slot's own pipe, which the master fills
-}
-
-// piece is a range of a file: 0 is the memory with blocks, n the n-th of
-// setup.Files.
-type piece struct {
-	File int   `cbor:"1,keyasint,omitempty"`
-	Off  int64 `cbor:"2,keyasint,omitempty"`
-	Len  int64 `cbor:"3,keyasint,omitempty"`
-}
-
 // intakes opens what commands of this worker read.
 type intakes struct {
 	blocks *os.File

@@ -7,7 +7,6 @@ import (
 	"strings"
 
 	"github.com/tutti-run/tutti/internal/command"
-	"github.com/tutti-run/tutti/internal/progress"
 )
 
 // workshop makes jobs of inputs.
@@ -148,19 +147,6 @@ func (w *workshop) prepare(in command.Job) *job {
 		j.skip = w.keep.done(in, j.results)
 	}
 	return j
-}
-
-// markOf is what each line of a job's output begins and ends with.
-func (p *plan) markOf(j *job) mark {
-	var m mark
-	if p.TagString != "" {
-		m.Before = j.tag + "\t"
-	}
-	if p.Color {
-		on, off := progress.Color(j.seq)
-		m.Before, m.After = on+m.Before, off
-	}
-	return m
 }
 
 // quoted prints the inputs quoted, for --shellquote.

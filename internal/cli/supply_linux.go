@@ -3,29 +3,7 @@ package cli
 import (
 	"iter"
 	"sync"
-
-	"github.com/tutti-run/tutti/internal/command"
 )
-
-// job is one input on its way through a run.
-type job struct {
-	seq      int64
-	attempt  int64 // from 1
-	args     []string
-	rendered command.Rendered
-	mark     mark
-	tag      string // slot open
-	dir      string // to run in; "" ours
-	results  string // --results with the job's values in it
-	input    *intake
-	fixtures []fixture // made for it
-	skip     bool      // not to be run
-	absent   bool      // nor to be counted: there is no such job
-	fault    error     // why it cannot be started; or, of number 0, why the inputs end here
-
-	ticket uint64 // of its last start
-	slot   int    // likewise, from 1; 0: its worker's
-}
 
 // supply hands the engine one command after the other: what is to run again
 // first, then the inputs, which a goroutine of their own reads, since reading may

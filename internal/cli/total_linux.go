@@ -10,20 +10,6 @@ import (
 	"github.com/tutti-run/tutti/internal/spool"
 )
 
-// neverBlocks reports whether all inputs are there: on the command line and in
-// plain files. Then a look ahead costs no waiting.
-func neverBlocks(sources []command.SourceSpec) bool {
-	if len(sources) == 0 {
-		return isPlainFile("-")
-	}
-	for _, s := range sources {
-		if s.Kind == command.File && !isPlainFile(s.File) {
-			return false
-		}
-	}
-	return true
-}
-
 // keeper copies inputs that can be read only once into unnamed files.
 type keeper struct {
 	stdin  io.Reader

@@ -47,7 +47,6 @@ type runner struct {
 	intakes        intakes
 	stdout, stderr *os.File // of the master, for direct commands
 	term           []proc.TermStep
-	nice           *int
 	env            []string
 	end            context.CancelFunc // of ended
 	ended          context.Context    // done when what runs is to end
@@ -195,9 +194,23 @@ func (w *runner) run(task context.Context, c *call) result {
 	if slot == 0 {
 		slot = n + 1
 	}
+	unfit := func(err error) result {
+		return result{Exit: -1, Start: time.Now().UnixNano(), Slot: slot, Fault: err.Error()}
+	}
 	lane, err := w.store.Lane(n)
 	if err != nil {
-		return result{Exit: -1, Fault: err.Error()}
+		return unfit(err)
+	}
+	spec, err := w.spec(c, slot)
+	if err != nil {
+		return unfit(err)
+	}
+	feed, err := w.intakes.open(c.Input)
+	if err != nil {
+		return unfit(err)
+	}
+	if feed != nil {
+		feed.attach(&spec)
 	}
 	// What ends the run ends the command; so do the pool's end and an order.
 	ctx, cancel := context.WithCancelCause(w.ended)
@@ -211,32 +224,26 @@ func (w *runner) run(task context.Context, c *call) result {
 	a := &attempt{ticket: c.Ticket, cancel: cancel}
 	w.enter(n, a)
 	defer w.leave(n)
-	lane.Begin(c.Ticket, c.Seq, time.Now())
-	out, errs := w.writer(lane, spool.Stdout), w.writer(lane, spool.Stderr)
-	spec := w.spec(c, slot)
-	if !w.Direct {
-		spec.Out, spec.Err = marked(&out, c.Mark, slot), marked(&errs, c.Mark, slot)
-	}
 	spec.Started = func(p *proc.Running) {
 		lane.Started(p.PID())
 		w.started(a, p)
 	}
-	if w.Terminal {
-		tty, err := os.OpenFile("/dev/tty", os.O_RDWR, 0)
-		if err != nil {
-			lane.End()
-			return result{Exit: -1, Start: time.Now().UnixNano(), Slot: slot, Fault: "--tty: " + err.Error()}
-		}
-		defer tty.Close()
-		spec.Stdin, spec.Terminal = tty, tty
-	}
-	feed, err := w.intakes.open(c.Input)
-	if err != nil {
-		lane.End()
-		return result{Exit: -1, Start: time.Now().UnixNano(), Slot: slot, Fault: err.Error()}
-	}
+	lane.Begin(c.Ticket, c.Seq, time.Now())
+	r := w.perform(ctx, lane, spec, c.Mark, slot)
 	if feed != nil {
-		feed.attach(&spec)
+		r.Sent = feed.close(&r)
+	}
+	if spec.Terminal != nil {
+		_ = spec.Terminal.Close() // it was only read
+	}
+	return r
+}
+
+// perform runs a command and keeps what it writes.
+func (w *runner) perform(ctx context.Context, lane spool.Lane, spec proc.Command, m mark, slot int) result {
+	out, errs := w.writer(lane, spool.Stdout), w.writer(lane, spool.Stderr)
+	if !w.Direct {
+		spec.Out, spec.Err = marked(&out, m, slot), marked(&errs, m, slot)
 	}
 	done := proc.Run(ctx, spec)
 	lane.End()
@@ -247,9 +254,6 @@ func (w *runner) run(task context.Context, c *call) result {
 	}
 	r := w.report(&done, context.Cause(ctx))
 	r.Slot = slot
-	if feed != nil {
-		r.Sent = feed.close(&r)
-	}
 	r.take(&out, &r.Out)
 	r.take(&errs, &r.Err)
 	r.Wrote = r.Out.size()
@@ -260,7 +264,7 @@ func (w *runner) run(task context.Context, c *call) result {
 }
 
 // spec is what is to be run.
-func (w *runner) spec(c *call, slot int) proc.Command {
+func (w *runner) spec(c *call, slot int) (proc.Command, error) {
 	path, argv := c.exec(slot)
 	spec := proc.Command{
 		Path: path, Argv: argv, Stdout: w.stdout, Stderr: w.stderr, Dir: c.Dir,
@@ -271,7 +275,14 @@ func (w *runner) spec(c *call, slot int) proc.Command {
 	if w.SlotVar != "" {
 		spec.Env = append(spec.Env, w.SlotVar+"="+strconv.Itoa(slot-1))
 	}
-	return spec
+	if w.Terminal {
+		tty, err := os.OpenFile("/dev/tty", os.O_RDWR, 0)
+		if err != nil {
+			return spec, fmt.Errorf("--tty: %w", err)
+		}
+		spec.Stdin, spec.Terminal = tty, tty
+	}
+	return spec, nil
 }
 
 func (w *runner) writer(lane spool.Lane, st spool.Stream) spool.Writer {

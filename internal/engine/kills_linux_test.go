@@ -31,7 +31,7 @@ func TestRandomKills(t *testing.T) {
 }
 
 func randomKills(t *testing.T, seed uint64, kills int) {
-	p := openTest(t, func(c *Config) { c.Workers, c.Lanes = 3, 3+3*int(seed%2) })
+	p := openTest(t, func(c *Config) { c.Workers, c.Lanes, c.InOrder = 3, 3+3*int(seed%2), seed%3 == 0 })
 	ctx, cancel := context.WithTimeout(t.Context(), 10*patience)
 	defer cancel()
 	var done atomic.Bool

@@ -87,7 +87,8 @@ var errBroken = errors.New("the list of a command's output is broken")
 type Cursor struct {
 	Ticket uint64
 	Next   uint32 // number of the entry that is read next
-	pos    int64  // in it
+	pos    int64  // in it; of a frame, where that begins
+	in     int64  // bytes of the frame at pos that were read
 	Read   int64  // bytes so far
 }
 
@@ -98,7 +99,8 @@ func (r Ref) At(ticket uint64) Cursor { return Cursor{Ticket: ticket, Next: r.Fi
 // piece, and frees the entries that it leaves behind where free is set. What f
 // is given is valid until it returns.
 func (s *Store) Read(c *Cursor, upto int64, free bool, f func([]byte) error) error {
-	var buf []byte // for what lies in the file
+	src := source{s: s}
+	defer src.close()
 	for left := len(s.entries); c.Read < upto; {
 		i, ok := s.owned(c.Next, c.Ticket)
 		size := int64(0)
@@ -108,7 +110,7 @@ func (s *Store) Read(c *Cursor, upto int64, free bool, f func([]byte) error) err
 		if c.pos > size || size <= 0 {
 			return errBroken
 		}
-		if c.pos == size {
+		if s.full(i, c.pos, size) {
 			c.Next, c.pos = s.entries[i].next.Load(), 0 // SYNC spool-next: pairs with Writer.extend
 			if free {
 				s.free(i, c.Ticket)
@@ -117,22 +119,13 @@ func (s *Store) Read(c *Cursor, upto int64, free bool, f func([]byte) error) err
 			}
 			continue
 		}
-		n := min(size-c.pos, upto-c.Read)
-		var piece []byte
-		if i < s.chunks {
-			piece = s.chunk(i)[c.pos : c.pos+n]
-		} else {
-			if buf == nil {
-				buf = make([]byte, min(n, ChunkBytes))
-			}
-			k, err := s.file.ReadAt(buf[:min(n, int64(len(buf)))], s.entries[i].off.Load()+c.pos)
-			if k == 0 {
-				return fmt.Errorf("read back output: %w", err)
-			}
-			piece = buf[:k]
+		next := *c
+		piece, err := src.piece(&next, i, size, upto-c.Read)
+		if err != nil {
+			return err
 		}
-		err := f(piece)
-		c.pos, c.Read = c.pos+int64(len(piece)), c.Read+int64(len(piece))
+		err = f(piece)
+		*c = next
 		if err != nil {
 			return err
 		}
@@ -213,40 +206,4 @@ func (s *Store) Tail(v *View, st Stream, n int64) []byte {
 		return nil
 	}
 	return tail
-}
-
-// End gives the last bytes, at most n, of a stream whose command has ended and of
-// which nothing was freed; nothing where they cannot be read.
-func (s *Store) End(ticket uint64, ref Ref, n int64) (end []byte) {
-	c := ref.At(ticket)
-	if s.skip(&c, ref.Size-n) != nil {
-		return nil
-	}
-	_ = s.Read(&c, ref.Size, false, func(piece []byte) error {
-		end = append(end, piece...)
-		return nil
-	})
-	return end
-}
-
-// skip moves c, which stands at the begin, to byte number to of the stream.
-func (s *Store) skip(c *Cursor, to int64) error {
-	for range s.entries {
-		i, ok := s.owned(c.Next, c.Ticket)
-		size := int64(0)
-		if ok {
-			size = s.room(i)
-		}
-		switch {
-		case c.Read >= to:
-			return nil
-		case size <= 0:
-			return errBroken
-		case size >= to-c.Read:
-			c.pos, c.Read = to-c.Read, to
-			return nil
-		}
-		c.Next, c.Read = s.entries[i].next.Load(), c.Read+size
-	}
-	return errBroken
 }

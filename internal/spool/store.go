@@ -19,6 +19,7 @@ import (
 //	    12     4  chunks    master, first  likewise
 //	    16     4  regions   master, first  likewise
 //	    20     4  live      master, first  likewise
+//	    24     4  compress  master, first  likewise
 //	    64     4  bell      all, by add    a waiter looks again in vain
 //	   128     8  watched   master         likewise
 //	   192     8  fileEnd   all, by add    a hole in the file, which takes no room
@@ -29,18 +30,21 @@ type header struct {
 	chunks  uint32
 	regions uint32
 	live    uint32 // 1: streams are read while they are written
-	_       [40]byte
-	bell    uint32
-	_       [60]byte
-	watched atomic.Int64 // the job whose output is waited for; everyJob
-	_       [56]byte
-	fileEnd atomic.Int64
+	// 1: what lies in regions is in frames
+	compress uint32
+	_        [36]byte
+	bell     uint32
+	_        [60]byte
+	watched  atomic.Int64 // the job whose output is waited for; everyJob
+	_        [56]byte
+	fileEnd  atomic.Int64
 }
 
+var _ [64]byte = [unsafe.Offsetof(header{}.bell)]byte{}
 var _ [192]byte = [unsafe.Offsetof(header{}.fileEnd)]byte{}
 
 // layout is the version of all that is shared here.
-const layout = 0x7475_7474_6953_0001
+const layout = 0x7475_7474_6953_0002
 
 // entry is a chunk of memory or a region of the file.
 //
@@ -104,6 +108,7 @@ type Store struct {
 	data    int64 // offset of the first chunk
 	file    *os.File
 	flaw    error // why there is no file
+	frames  bool  // regions hold frames; read once, as peers can write the header
 }
 
 // Config says how large a store is.
@@ -116,6 +121,8 @@ type Config struct {
 	// Live says that streams will be read while they are written: even short ones
 	// stay where they can be.
 	Live bool
+	// Compress compresses what is in File.
+	Compress bool
 }
 
 // regionsLeast is the least number of regions; each lane has some more.
@@ -148,6 +155,9 @@ func create(c Config, segment func(size, committed int64) (*shm.Segment, error))
 	if c.Live {
 		to.live = 1
 	}
+	if c.Compress {
+		to.compress = 1
+	}
 	to.magic = h.magic
 	return open(seg, c.File, c.Flaw)
 }
@@ -178,7 +188,7 @@ func open(seg *shm.Segment, file *os.File, flaw error) (*Store, error) {
 	if size > seg.Size() {
 		return nil, fmt.Errorf("memory for output: %d bytes for a segment of %d", size, seg.Size())
 	}
-	s := &Store{seg: seg, head: h, chunks: int(h.chunks), data: data, file: file, flaw: flaw}
+	s := &Store{seg: seg, head: h, chunks: int(h.chunks), data: data, file: file, flaw: flaw, frames: h.compress != 0}
 	s.entries = unsafe.Slice((*entry)(unsafe.Add(seg.Base(), entries)), int(h.chunks)+int(h.regions))
 	s.lanes = unsafe.Slice((*lane)(unsafe.Add(seg.Base(), lanes)), int(h.lanes))
 	return s, nil
@@ -260,4 +270,16 @@ func (s *Store) room(i int) int64 {
 		return ChunkBytes
 	}
 	return s.entries[i].size.Load()
+}
+
+// framed reports whether entry i holds frames.
+func (s *Store) framed(i int) bool { return s.frames && i >= s.chunks }
+
+// full reports whether an entry i of size bytes ends at pos, so that its stream
+// goes on in the next.
+func (s *Store) full(i int, pos, size int64) bool {
+	if s.framed(i) {
+		return size-pos < frameMax
+	}
+	return pos == size
 }

@@ -81,7 +81,7 @@ const scratchBytes = 64 << 10
 
 // Room is where the next bytes are to be put, one at least.
 func (w *Writer) Room() []byte {
-	if w.err == nil && (w.cur < 0 || w.pos == w.size) {
+	if w.err == nil && (w.cur < 0 || w.store.full(w.cur, w.pos, w.size)) {
 		w.err = w.extend()
 	}
 	if w.err == nil && w.cur < w.store.chunks {
@@ -90,7 +90,7 @@ func (w *Writer) Room() []byte {
 	if w.buf == nil {
 		w.buf = make([]byte, scratchBytes)
 	}
-	if w.err != nil {
+	if w.err != nil || w.store.frames {
 		return w.buf
 	}
 	return w.buf[:min(scratchBytes, w.size-w.pos)]
@@ -128,8 +128,10 @@ func (w *Writer) Took(n int) {
 	if w.err != nil {
 		return
 	}
+	used := int64(n) // of the entry
 	if w.cur >= w.store.chunks {
-		if _, err := w.store.file.WriteAt(w.buf[:n], w.off+w.pos); err != nil {
+		var err error
+		if used, err = w.save(w.buf[:n]); err != nil {
 			w.err = Fault(err)
 			return
 		}
@@ -143,7 +145,18 @@ func (w *Writer) Took(n int) {
 	} else {
 		w.show(end)
 	}
-	w.pos, w.total = w.pos+int64(n), end
+	w.pos, w.total = w.pos+used, end
+}
+
+// save puts bytes of the stream into the region, and says how many it takes there.
+func (w *Writer) save(raw []byte) (int64, error) {
+	if w.store.frames && len(raw) > 0 {
+		p := packers.Get().(*packer)
+		defer packers.Put(p)
+		raw = p.pack(raw)
+	}
+	n, err := w.store.file.WriteAt(raw, w.off+w.pos)
+	return int64(n), err
 }
 
 // last gives the n bytes that were put in Room.

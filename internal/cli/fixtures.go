@@ -61,18 +61,18 @@ const ownFolder = "..."
 
 // folder is where a job runs: for ... a new one of its own, and a relative one
 // lies in the current one.
-func (w *workshop) folder(j *job) (string, error) {
+func (p *plan) folder(j *job) (string, error) {
 	if j.dir != ownFolder {
 		return filepath.Abs(j.dir)
 	}
-	base := w.tmpDir
+	base := p.tmpDir
 	if base == "" {
 		base = os.TempDir()
 	}
 	return filepath.Join(base, "tutti-"+strconv.Itoa(os.Getpid())+"-"+strconv.FormatInt(j.seq, 10)), nil
 }
 
-// set up what a job needs before it starts.
+// setUp makes what a job needs before it starts.
 func (j *job) setUp() error {
 	if j.dir != "" {
 		if err := os.MkdirAll(j.dir, 0o777); err != nil {
