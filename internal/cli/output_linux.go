@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"bytes"
 	"errors"
 	"io"
 
@@ -70,6 +71,7 @@ type printer struct {
 	store    *spool.Store
 	verbose  bool // commands are printed before their output
 	latest   bool // of each stream only the last line is
+	failed   mark // of each line of a job that failed
 	begun    map[uint64]*printed
 }
 
@@ -137,8 +139,12 @@ func (p *printer) print(f *finished) error {
 			p.last(f, i, c, to)
 			continue
 		}
-		_, _ = to.Write(c.Short) // its error stays
-		if fault = p.stream(at, i, f.Ticket, c.Ref, to); fault != nil {
+		var lines io.Writer = to
+		if p.failed != (mark{}) && !f.Result.ok() {
+			lines = &lineMarker{to: to, mark: p.failed}
+		}
+		_, _ = lines.Write(c.Short) // its error stays
+		if fault = p.stream(at, i, f.Ticket, c.Ref, lines); fault != nil {
 			break
 		}
 		if i == 1 {
@@ -161,6 +167,28 @@ func (p *printer) stream(at *printed, i int, ticket uint64, ref spool.Ref, to io
 		_, err := to.Write(b)
 		return err
 	})
+}
+
+// lineMarker marks each line on its way to a sink.
+type lineMarker struct {
+	to *sink
+	mark
+	mid bool // within a line
+}
+
+// Write writes the lines of p, which may begin and end within one.
+func (m *lineMarker) Write(p []byte) (int, error) {
+	for line := range bytes.Lines(p) {
+		text, ended := bytes.CutSuffix(line, []byte("\n"))
+		if !m.mid {
+			_, _ = m.to.Write([]byte(m.Before)) // the sink's error stays
+		}
+		_, _ = m.to.Write(text)
+		if m.mid = !ended; ended {
+			_, _ = m.to.Write([]byte(m.After + "\n"))
+		}
+	}
+	return len(p), m.to.err
 }
 
 // last prints the last line of a stream.

@@ -71,6 +71,10 @@ func (w *workshop) count(must bool) error {
 	if err != nil || w.piped() {
 		return err
 	}
+	if w.TotalJobs > 0 { // a person knows
+		w.total = w.TotalJobs
+		return nil
+	}
 	if n, ok := spec.Count(); ok {
 		w.total = n
 		return nil

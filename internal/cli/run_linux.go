@@ -13,6 +13,7 @@ import (
 	"github.com/tutti-run/tutti/internal/core"
 	"github.com/tutti-run/tutti/internal/journal"
 	"github.com/tutti-run/tutti/internal/proc"
+	"github.com/tutti-run/tutti/internal/progress"
 	"github.com/tutti-run/tutti/internal/spool"
 )
 
@@ -217,6 +218,9 @@ func (r *mapRun) open(shop *workshop) error {
 		printer: newPrinter(r.store, p.Print > 0, p.LatestLine), log: r.log, screen: r.screen, failed: r.undelivered,
 		command: r.supply.title,
 	}
+	if p.ColorFailed {
+		r.delivery.printer.failed = mark{progress.ColorFailed, progress.Off}
+	}
 	if isTerminal(os.Stdout) {
 		r.delivery.printer.out.wrote = r.screen.wrote
 	}
@@ -252,7 +256,7 @@ func (r *mapRun) share() error {
 		lanes = max(lanes, jobsRoom(p.cpus))
 	}
 	var err error
-	r.store, err = spool.Create(spool.Config{Lanes: lanes, Memory: p.memory, File: file, Flaw: flaw, Live: p.live()})
+	r.store, err = spool.Create(spool.Config{Lanes: lanes, Memory: p.memory, File: file, Flaw: flaw, Live: p.live(), Compress: p.Compress})
 	if err != nil {
 		return err
 	}

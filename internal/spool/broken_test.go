@@ -41,8 +41,9 @@ func TestBrokenLists(t *testing.T) {
 	} {
 		for _, upto := range []int64{4 * ChunkBytes, math.MaxInt64} {
 			for _, file := range []*os.File{nil, smallFile(t)} {
-				for _, free := range []bool{false, true} {
-					s := heapStore(t, 1, 3, true, file)
+				for way := range 4 {
+					free := way&1 != 0
+					s := heapWith(t, Config{Lanes: 1, Memory: 3 * ChunkBytes, File: file, Live: true, Compress: way&2 != 0})
 					c.lay(s)
 					at := Ref{c.first, upto}.At(ticket)
 					err := s.Read(&at, upto, free, func([]byte) error { return nil })
@@ -64,14 +65,21 @@ func TestBrokenLists(t *testing.T) {
 	}
 }
 
-// smallFile is a file for regions with a few bytes in it.
+// smallFile is a file for regions with a few bytes in it: frames and what is none.
 func smallFile(t testing.TB) *os.File {
 	f := tempFile(t)
-	if _, err := f.Write(pattern(nil, 1, 0, 1000)); err != nil {
+	if _, err := f.Write(pattern(nil, 1, 0, smallBytes)); err != nil {
 		t.Fatal(err)
+	}
+	for at := int64(0); at < smallBytes/2; at += 100 {
+		if _, err := f.WriteAt(packers.Get().(*packer).pack(pattern(nil, 1, 0, 20)), at); err != nil {
+			t.Fatal(err)
+		}
 	}
 	return f
 }
+
+const smallBytes = 1000
 
 var errEnough = errors.New("enough")
 
@@ -112,6 +120,7 @@ func look(t *testing.T, s *Store) {
 	for _, v := range views {
 		for st, ref := range v.Shown {
 			_ = s.Tail(&v, Stream(st), 100)
+			_ = s.End(v.Ticket, ref, 100)
 			for _, free := range []bool{false, true} {
 				c := ref.At(v.Ticket)
 				left := 4 << 20
@@ -144,14 +153,16 @@ func look(t *testing.T, s *Store) {
 func TestGarbage(t *testing.T) {
 	t.Parallel()
 	rnd := rand.New(rand.NewPCG(3, 3))
-	s := heapStore(t, 2, 3, true, smallFile(t))
 	garbage := make([]byte, 600)
-	for range 300 {
-		for i := range garbage {
-			garbage[i] = byte(rnd.Uint32())
+	for _, compress := range []bool{false, true} {
+		s := heapWith(t, Config{Lanes: 2, Memory: 3 * ChunkBytes, File: smallFile(t), Live: true, Compress: compress})
+		for range 300 {
+			for i := range garbage {
+				garbage[i] = byte(rnd.Uint32())
+			}
+			poke(s, garbage)
+			look(t, s)
 		}
-		poke(s, garbage)
-		look(t, s)
 	}
 }
 
@@ -162,11 +173,13 @@ func FuzzGarbage(f *testing.F) {
 	f.Add([]byte("\x03\x04\x00\x00\x00\x00\x00\x00\x00\xff\x00\x08\xff\xff\xff\xff\xff\xff\xff\xff"))
 	file := smallFile(f)
 	f.Fuzz(func(t *testing.T, garbage []byte) {
-		if err := file.Truncate(1000); err != nil {
-			t.Fatal(err)
+		for _, compress := range []bool{false, true} {
+			if err := file.Truncate(smallBytes); err != nil {
+				t.Fatal(err)
+			}
+			s := heapWith(t, Config{Lanes: 2, Memory: 3 * ChunkBytes, File: file, Live: true, Compress: compress})
+			poke(s, garbage)
+			look(t, s)
 		}
-		s := heapStore(t, 2, 3, true, file)
-		poke(s, garbage)
-		look(t, s)
 	})
 }

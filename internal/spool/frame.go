@@ -96,6 +96,7 @@ type unpacker struct {
 	inflate io.Reader // a flate.Resetter too
 	from    bytes.Reader
 	raw     []byte
+	beyond  [1]byte
 
 	// window is what was read of the file last, at place. It serves for one call
 	// only: later, more of it may have been written.
@@ -113,7 +114,7 @@ var unpackers = sync.Pool{New: func() any {
 // have them.
 func (u *unpacker) inFile(file io.ReaderAt, off int64, n, ahead int) ([]byte, error) {
 	at := off - u.place
-	if at < 0 || at+int64(n) > int64(len(u.window)) {
+	if at < 0 || at > int64(len(u.window)-n) {
 		k, err := file.ReadAt(u.window[:ahead], off)
 		u.window, u.place, at = u.window[:k], off, 0
 		if k < n {
@@ -152,7 +153,7 @@ func (u *unpacker) unpack(file io.ReaderAt, off int64, f frame) ([]byte, error) 
 		return nil, fmt.Errorf("%w: %w", errFrame, err)
 	}
 	// It must end here, as must what is stored.
-	if n, err := u.inflate.Read(make([]byte, 1)); n != 0 || err != io.EOF || u.from.Len() != 0 {
+	if n, err := u.inflate.Read(u.beyond[:]); n != 0 || err != io.EOF || u.from.Len() != 0 {
 		return nil, errFrame
 	}
 	return raw, nil

@@ -132,9 +132,18 @@ var points = []string{
 // after it nothing of the dead is in use, and the others do not notice.
 func TestSIGKILL(t *testing.T) {
 	t.Parallel()
+	for _, compress := range []bool{false, true} {
+		t.Run(fmt.Sprintf("compress=%v", compress), func(t *testing.T) {
+			t.Parallel()
+			killEach(t, compress)
+		})
+	}
+}
+
+func killEach(t *testing.T, compress bool) {
 	const lanes = 3
 	file := unnamed(t)
-	s := mapped(t, Config{Lanes: lanes, Memory: 2 * ChunkBytes, File: file, Live: true})
+	s := mapped(t, Config{Lanes: lanes, Memory: 2 * ChunkBytes, File: file, Live: true, Compress: compress})
 	s.WatchAll()
 	type death struct {
 		point  string

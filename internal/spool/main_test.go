@@ -39,8 +39,14 @@ var errNoFile = errors.New("no temporary file in this test")
 // many chunks of memory.
 func heapStore(t testing.TB, lanes, chunks int, live bool, file *os.File) *Store {
 	t.Helper()
-	heap := func(size, _ int64) (*shm.Segment, error) { return shm.HeapSegment(size), nil }
-	s, err := create(Config{Lanes: lanes, Memory: int64(chunks) * ChunkBytes, File: file, Flaw: errNoFile, Live: live}, heap)
+	return heapWith(t, Config{Lanes: lanes, Memory: int64(chunks) * ChunkBytes, File: file, Live: live})
+}
+
+// heapWith is heapStore for any configuration.
+func heapWith(t testing.TB, c Config) *Store {
+	t.Helper()
+	c.Flaw = errNoFile
+	s, err := create(c, func(size, _ int64) (*shm.Segment, error) { return shm.HeapSegment(size), nil })
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -2,7 +2,6 @@ package spool
 
 import (
 	"errors"
-	"fmt"
 	"math"
 	"sync/atomic"
 	"time"
@@ -206,4 +205,21 @@ func (s *Store) Tail(v *View, st Stream, n int64) []byte {
 		return nil
 	}
 	return tail
+}
+
+// End gives the last bytes, at most n, of a stream whose command has ended and of
+// which nothing was freed; nothing where they cannot be read.
+func (s *Store) End(ticket uint64, ref Ref, n int64) (end []byte) {
+	c := ref.At(ticket)
+	if s.skip(&c, ref.Size-n) != nil {
+		return nil
+	}
+	err := s.Read(&c, ref.Size, false, func(piece []byte) error {
+		end = append(end, piece...)
+		return nil
+	})
+	if err != nil {
+		return nil
+	}
+	return end
 }

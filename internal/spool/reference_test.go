@@ -26,7 +26,9 @@ func TestReference(t *testing.T) {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
 			t.Parallel()
 			rnd := rand.New(rand.NewPCG(seed, 1))
-			reference(t, rnd, heapStore(t, 3, int(seed%4), true, tempFile(t)))
+			reference(t, rnd, heapWith(t, Config{
+				Lanes: 3, Memory: int64(seed%4) * ChunkBytes, File: tempFile(t), Live: true, Compress: seed%8 < 4,
+			}))
 		})
 	}
 }
@@ -68,6 +70,9 @@ func reference(t *testing.T, rnd *rand.Rand, s *Store) {
 func (m *model) write(rnd *rand.Rand, st int) {
 	n := 1 + rnd.IntN(1<<rnd.IntN(19))
 	p := pattern(nil, m.ticket*2+uint64(st), int64(m.wrote[st].Len()), n)
+	if rnd.IntN(3) == 0 {
+		noise(rnd.Uint64(), p) // which cannot be compressed
+	}
 	for range rnd.IntN(3) {
 		p[rnd.IntN(n)] = '\n'
 	}
@@ -155,11 +160,12 @@ func (m *model) end(t *testing.T, rnd *rand.Rand, s *Store) {
 // where the race detector sees them.
 func TestConcurrent(t *testing.T) {
 	t.Parallel()
-	for _, chunks := range []int{0, 1, 3, 20} {
-		t.Run(fmt.Sprint(chunks), func(t *testing.T) {
+	for i, chunks := range []int64{0, 1, 3, 20, 0, 2} {
+		compress := i > 3
+		t.Run(fmt.Sprint(chunks, compress), func(t *testing.T) {
 			t.Parallel()
 			const lanes, commands = 3, 12
-			s := heapStore(t, lanes, chunks, true, tempFile(t))
+			s := heapWith(t, Config{Lanes: lanes, Memory: chunks * ChunkBytes, File: tempFile(t), Live: true, Compress: compress})
 			s.WatchAll()
 			done := make(chan finished, 1) // what ends waits for the reader
 			var wg sync.WaitGroup

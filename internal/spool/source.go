@@ -71,23 +71,6 @@ func (r *source) inFrame(c *Cursor, i int, most int64) ([]byte, error) {
 	return piece, nil
 }
 
-// End gives the last bytes, at most n, of a stream whose command has ended and of
-// which nothing was freed; nothing where they cannot be read.
-func (s *Store) End(ticket uint64, ref Ref, n int64) (end []byte) {
-	c := ref.At(ticket)
-	if s.skip(&c, ref.Size-n) != nil {
-		return nil
-	}
-	err := s.Read(&c, ref.Size, false, func(piece []byte) error {
-		end = append(end, piece...)
-		return nil
-	})
-	if err != nil {
-		return nil
-	}
-	return end
-}
-
 // skip moves c, which stands at the begin, to byte number to of the stream.
 func (s *Store) skip(c *Cursor, to int64) error {
 	src := source{s: s}

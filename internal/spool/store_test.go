@@ -20,10 +20,11 @@ var lengths = []int{
 
 func TestWriteRead(t *testing.T) {
 	t.Parallel()
-	for _, chunks := range []int{0, 1, 2, 3, 40} {
-		t.Run(fmt.Sprint(chunks), func(t *testing.T) {
+	for i, chunks := range []int64{0, 1, 2, 3, 40, 0, 1} {
+		compress := i > 4
+		t.Run(fmt.Sprint(chunks, compress), func(t *testing.T) {
 			t.Parallel()
-			s := heapStore(t, 1, chunks, false, tempFile(t))
+			s := heapWith(t, Config{Lanes: 1, Memory: chunks * ChunkBytes, File: tempFile(t), Compress: compress})
 			ticket := uint64(0)
 			for _, n := range lengths {
 				for _, most := range []int{n + 1, 64 << 10, 100_000} {
@@ -130,8 +131,9 @@ func TestEndUntouched(t *testing.T) {
 
 func TestLines(t *testing.T) {
 	t.Parallel()
-	for _, chunks := range []int{0, 1} {
-		s := heapStore(t, 1, chunks, true, tempFile(t))
+	for _, c := range []Config{{}, {Memory: ChunkBytes}, {Compress: true}, {Memory: ChunkBytes, Compress: true}} {
+		c.Lanes, c.Live, c.File = 1, true, tempFile(t)
+		s := heapWith(t, c)
 		_, w := begin(t, s, 0, 5, 1)
 		w[0].Lines = true
 		for _, c := range []struct {
@@ -235,8 +237,9 @@ func TestRegionsRunOut(t *testing.T) {
 
 func TestReadStops(t *testing.T) {
 	t.Parallel()
-	for _, chunks := range []int{0, 1, 4} {
-		s := heapStore(t, 1, chunks, false, tempFile(t))
+	for _, c := range []Config{{}, {Memory: ChunkBytes}, {Memory: 4 * ChunkBytes}, {Compress: true}, {Memory: ChunkBytes, Compress: true}} {
+		c.Lanes, c.File = 1, tempFile(t)
+		s := heapWith(t, c)
 		_, w := begin(t, s, 0, 5, 1)
 		put(&w[0], 5, 3*ChunkBytes, ChunkBytes)
 		ref, _ := w[0].End(0)
