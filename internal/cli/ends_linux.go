@@ -56,6 +56,7 @@ func (r *mapRun) admit(j *job) bool {
 func (r *mapRun) unrun(j *job) {
 	switch {
 	case j.skip:
+		r.data.discard(j)
 		if !j.absent {
 			r.screen.skipped.Add(1)
 		}

@@ -6,6 +6,8 @@ import (
 	"io"
 	"os"
 	"sync"
+	"sync/atomic"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -80,7 +82,8 @@ type feed struct {
 	block []byte // the piece, mapped, while it is written
 	unmap func() error
 
-	fifoDone chan error // the named pipe is written, or nobody reads it
+	ended    atomic.Bool // its command has
+	fifoDone chan error  // the named pipe is written, or nobody reads it
 }
 
 // attach has the command read it.
@@ -201,7 +204,7 @@ func (f *feed) fill(flags int) error {
 	f.sent = int64(len(f.head))
 	if f.Slot > 0 && err == nil {
 		var n int64
-		n, err = io.Copy(to, f.files.pipe(f.Slot))
+		n, err = io.Copy(to, untilEnded{f.files.pipe(f.Slot), &f.ended})
 		f.sent += n
 	}
 	for _, p := range f.Pieces {
@@ -213,13 +216,50 @@ func (f *feed) fill(flags int) error {
 			break
 		}
 		var n int64
-		n, err = io.Copy(to, io.NewSectionReader(from, p.Off, p.Len))
+		n, err = io.Copy(to, untilEnded{io.NewSectionReader(from, p.Off, p.Len), &f.ended})
 		f.sent += n
 		if err == nil && n < p.Len {
 			err = fmt.Errorf("%s is shorter than it was", from.Name())
 		}
 	}
 	return errors.Join(err, to.Close())
+}
+
+// errEnded is why a named pipe was not filled: its command has ended.
+var errEnded = errors.New("the command has ended")
+
+// untilEnded reads until the command has ended.
+type untilEnded struct {
+	io.Reader
+	ended *atomic.Bool
+}
+
+// Read reads what there is.
+func (u untilEnded) Read(p []byte) (int, error) {
+	if u.ended.Load() {
+		return 0, errEnded
+	}
+	return u.Reader.Read(p)
+}
+
+// leave ends the filling of the named pipe, whose command has ended. Who fills it
+// may still wait for a reader to come, or to read: until it has left, this is one.
+func (f *feed) leave() error {
+	f.ended.Store(true)
+	fd, err := unix.Open(f.Path, unix.O_RDONLY|unix.O_NONBLOCK|unix.O_CLOEXEC, 0)
+	if err != nil { // somebody took the name away, after it was opened
+		return <-f.fifoDone
+	}
+	defer unix.Close(fd)
+	buf := make([]byte, 64<<10)
+	for {
+		select {
+		case err := <-f.fifoDone:
+			return err
+		case <-time.After(time.Millisecond):
+			_, _ = unix.Read(fd, buf) // to make room, whatever it was
+		}
+	}
 }
 
 // close takes away what was made for the command, notes in r what went wrong
@@ -232,11 +272,7 @@ func (f *feed) close(r *result) int64 {
 		return f.sent
 	}
 	if f.Fifo {
-		// Whoever still waits for a reader of the named pipe has one now.
-		if fd, err := unix.Open(f.Path, unix.O_RDONLY|unix.O_NONBLOCK|unix.O_CLOEXEC, 0); err == nil {
-			_ = unix.Close(fd)
-		}
-		if err := <-f.fifoDone; err != nil && !errors.Is(err, unix.EPIPE) && r.Fault == "" {
+		if err := f.leave(); err != nil && !errors.Is(err, unix.EPIPE) && !errors.Is(err, errEnded) && r.Fault == "" {
 			r.Fault = "its input is not whole: " + err.Error()
 		}
 	}

@@ -4,14 +4,16 @@ import (
 	"bytes"
 	"cmp"
 	"slices"
+	"time"
 
 	"github.com/tutti-run/tutti/internal/progress"
 )
 
-// sortJobs puts the oldest first.
+// sortJobs puts the oldest first; those that began together, by their numbers.
 func sortJobs(jobs []progress.Job) {
+	const together = 100 * time.Millisecond
 	slices.SortFunc(jobs, func(a, b progress.Job) int {
-		return cmp.Or(a.Since.Compare(b.Since), cmp.Compare(a.Seq, b.Seq))
+		return cmp.Or(a.Since.Truncate(together).Compare(b.Since.Truncate(together)), cmp.Compare(a.Seq, b.Seq))
 	})
 }
 

@@ -93,7 +93,7 @@ func (p *plan) readJobs(w facts) error {
 
 // memoryPerJob and memoryLeast are how much output is kept in memory where nobody
 // says: as much as two jobs may write whole before they are printed.
-const memoryPerJob, memoryLeast, memoryMost = 32 << 20, 64 << 20, 1 << 30
+const memoryPerJob, memoryLeast, memoryMost = 24 << 20, 64 << 20, 1 << 30
 
 // readMemory reads how much output is kept in memory: never more than an eighth of
 // what there is.

@@ -51,7 +51,7 @@ var outputTable = []Option{
 		Help: "… with this command", field: func(m *Map) any { return &m.CompressProgram }},
 	{Name: "decompress-program", Aliases: "use-decompress-program usedecompressprogram decompressprogram", Arg: Required, Value: "CMD", Group: GroupOutput,
 		Help: "… and back with this; CMD -dc if not said", field: func(m *Map) any { return &m.DecompressProgram }},
-	{Name: "output-memory", Arg: Required, Value: "SIZE", Group: GroupOutput, State: Ours, Help: "how much output waits in memory before it goes to disk; 32M a job slot if not said",
+	{Name: "output-memory", Arg: Required, Value: "SIZE", Group: GroupOutput, State: Ours, Help: "how much output waits in memory before it goes to disk; 24M a job slot if not said",
 		field: func(m *Map) any { return &m.OutputMemory }},
 	{Name: "tmpdir", Aliases: "tempdir", Arg: Required, Value: "DIR", Group: GroupOutput, Kind: Folder, Help: "where large output waits; $TMPDIR if not said",
 		field: func(m *Map) any { return &m.TmpDir }},

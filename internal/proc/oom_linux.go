@@ -73,11 +73,8 @@ func (s oomSource) count() (n uint64, ok bool) {
 // machine) and returns a function that reports whether it struck since. Where
 // nothing is counted the function always says no.
 func OOMKills() (struck func() bool) {
-	before := ownLook.count()
-	return func() bool {
-		now, _ := ownOOM().count()
-		return now > before
-	}
+	before := ownLook.count(lookAgain)
+	return func() bool { return ownLook.count(0) > before }
 }
 
 // look is what was read of a counter a moment ago: to read it for each of two
@@ -90,14 +87,16 @@ type look struct {
 
 var ownLook look
 
-// lookAgain is how old a look may be. Two deaths within this time are explained
-// by the same kill.
+// lookAgain is how old the look before a command may be. One that was killed
+// otherwise is said to have been short of memory if another process was, within
+// this time before it began.
 const lookAgain = 50 * time.Millisecond
 
-func (l *look) count() uint64 {
+// count looks, unless it did so within the last while.
+func (l *look) count(within time.Duration) uint64 {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if now := time.Now(); now.Sub(l.at) > lookAgain {
+	if now := time.Now(); now.Sub(l.at) > within {
 		l.at = now
 		l.kills, _ = ownOOM().count()
 	}

@@ -179,8 +179,8 @@ func TestFrameBounds(t *testing.T) {
 		}
 		v, _ := s.Find(5)
 		ref, _ := w[0].End(0)
-		for i := range 60 {
-			k := int64(i*i*i) * 19
+		for i := range 20 {
+			k := int64(i*i*i) * 600
 			if got := s.End(5, ref, k); !bytes.Equal(got, want[len(want)-int(k):]) {
 				t.Fatalf("pieces of %d: the last %d differ", most, k)
 			}
