@@ -24,9 +24,16 @@ import (
 func TestMain(m *testing.M) {
 	tutti.Main()
 	testscript.Main(leakCheck{m}, map[string]func(){
-		"tutti":    func() { os.Exit(Main(os.Args)) },
-		"parallel": func() { os.Exit(Main(os.Args)) },
+		"tutti":    program,
+		"parallel": program,
 	})
+}
+
+// program is tutti.
+func program() {
+	code := Main(os.Args)
+	notePeak()
+	os.Exit(code)
 }
 
 // leakCheck fails the tests when processes or temporary files are left.
