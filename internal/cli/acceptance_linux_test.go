@@ -190,11 +190,14 @@ echo; echo This part; rm fill; echo Final {}'`, "SMALL="+small)
 	}
 }
 
-// TestCleanup: nothing is left when tutti is killed and can do nothing about it.
+// TestCleanup: nothing is left when tutti is killed and can do nothing about it, once
+// its workers have ended, which are between it and the commands.
 func TestCleanup(t *testing.T) {
 	t.Parallel()
 	const job = `head -c 4000000 /dev/zero; head -c 4000000 /dev/zero >&2
-echo $PARALLEL_PID > master; echo $$ $PPID >> pids; echo begun > begun; exec sleep 1000`
+echo $PARALLEL_PID > master
+p=$$; until test $p = $PARALLEL_PID; do echo $p >> pids; p=$(sed -n 's/^PPid:\t//p' /proc/$p/status); done
+echo begun > begun; exec sleep 1000`
 	for name, run := range map[string]string{
 		"grouped":       `tutti map -j2 -k 'bash job #' ::: 1 2`,
 		"line buffered": `tutti map -j2 -k --line-buffer 'bash job #' ::: 1 2`,

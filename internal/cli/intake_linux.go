@@ -60,11 +60,12 @@ func (s *intakes) file(n int) (*os.File, error) {
 }
 
 // open makes ready what a command is to read; nil for no intake.
-func (s *intakes) open(in *intake) (*feed, error) {
+// The run's end ends the filling of a file.
+func (s *intakes) open(in *intake, runEnds <-chan struct{}) (*feed, error) {
 	if in == nil {
 		return nil, nil
 	}
-	f := &feed{intake: *in, files: s, head: in.Head}
+	f := &feed{intake: *in, files: s, head: in.Head, runEnds: runEnds}
 	if in.Path == "" {
 		return f, nil
 	}
@@ -82,6 +83,7 @@ type feed struct {
 	block []byte // the piece, mapped, while it is written
 	unmap func() error
 
+	runEnds  <-chan struct{}
 	ended    atomic.Bool // its command has
 	fifoDone chan error  // the named pipe is written, or nobody reads it
 }
@@ -180,31 +182,44 @@ func flow(err error) (again bool, fault error) {
 // openPath makes the file or named pipe.
 func (f *feed) openPath() error {
 	if f.Fifo {
-		if err := unix.Mkfifo(f.Path, 0o600); err != nil {
+		if err := proc.MakeFile(f.Path, func() error { return unix.Mkfifo(f.Path, 0o600) }); err != nil {
 			return fmt.Errorf("--fifo: make %s: %w", f.Path, err)
 		}
 		f.fifoDone = make(chan error, 1)
-		go func() { f.fifoDone <- f.fill(os.O_WRONLY) }()
+		go func() { f.fifoDone <- f.fillPipe() }()
 		return nil
 	}
-	if err := f.fill(os.O_WRONLY | os.O_CREATE | os.O_EXCL); err != nil {
-		return errors.Join(fmt.Errorf("--cat: %w", err), os.Remove(f.Path))
+	var to *os.File
+	err := proc.MakeFile(f.Path, func() (err error) {
+		to, err = os.OpenFile(f.Path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+		return err
+	})
+	if err == nil {
+		err = f.fill(to)
+	}
+	if err != nil {
+		proc.RemoveFile(f.Path)
+		return fmt.Errorf("--cat: %w", err)
 	}
 	return nil
 }
 
-// fill writes all to the file or named pipe, which for the latter waits until
-// somebody reads it.
-func (f *feed) fill(flags int) error {
-	to, err := os.OpenFile(f.Path, flags, 0o600)
+// fillPipe writes all to the named pipe when somebody reads it.
+func (f *feed) fillPipe() error {
+	to, err := os.OpenFile(f.Path, os.O_WRONLY, 0)
 	if err != nil {
 		return err
 	}
-	_, err = to.Write(f.head)
+	return f.fill(to)
+}
+
+// fill writes all and closes.
+func (f *feed) fill(to *os.File) error {
+	_, err := to.Write(f.head)
 	f.sent = int64(len(f.head))
 	if f.Slot > 0 && err == nil {
 		var n int64
-		n, err = io.Copy(to, untilEnded{f.files.pipe(f.Slot), &f.ended})
+		n, err = io.Copy(to, untilEnded{&waitingReader{f.files.pipe(f.Slot), f.runEnds}, &f.ended})
 		f.sent += n
 	}
 	for _, p := range f.Pieces {
@@ -242,6 +257,27 @@ func (u untilEnded) Read(p []byte) (int, error) {
 	return u.Reader.Read(p)
 }
 
+// waitingReader reads a pipe until the run ends.
+type waitingReader struct {
+	pipe    *os.File
+	runEnds <-chan struct{}
+}
+
+// Read waits for something to read.
+func (w *waitingReader) Read(p []byte) (int, error) {
+	fds := []unix.PollFd{{Fd: int32(w.pipe.Fd()), Events: unix.POLLIN}}
+	for {
+		select {
+		case <-w.runEnds:
+			return 0, errEnded
+		default:
+		}
+		if n, err := unix.Poll(fds, 100); n > 0 && err == nil {
+			return w.pipe.Read(p)
+		}
+	}
+}
+
 // leave ends the filling of the named pipe, whose command has ended. Who fills it
 // may still wait for a reader to come, or to read: until it has left, this is one.
 func (f *feed) leave() error {
@@ -276,6 +312,6 @@ func (f *feed) close(r *result) int64 {
 			r.Fault = "its input is not whole: " + err.Error()
 		}
 	}
-	_ = os.Remove(f.Path)
+	proc.RemoveFile(f.Path)
 	return f.sent
 }

@@ -40,8 +40,9 @@ func KillOrphans(mine func(pid int) bool) (killed []int, err error) {
 }
 
 // KillAllChildren ends every tree below this process and returns when all of it is
-// dead; children that Start began remain for their Wait. From then on Start and Run
-// return ErrEnding: it is meant for a process that is about to exit.
+// dead; children that Start began remain for their Wait. What MakeFile made is then
+// removed. From then on Start, Run and MakeFile return ErrEnding: it is meant for a
+// process that is about to exit.
 func KillAllChildren() error {
 	children.starting.Lock()
 	children.ending = true
@@ -49,7 +50,9 @@ func KillAllChildren() error {
 	t := newTree(0)
 	defer t.close()
 	t.all = true
-	return t.kill(func(*member) {})
+	err := t.kill(func(*member) {})
+	removeFiles()
+	return err
 }
 
 // ReapZombies reaps the dead children of this process that neither this package

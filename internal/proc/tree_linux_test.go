@@ -3,6 +3,7 @@ package proc
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"os"
 	"path/filepath"
@@ -246,7 +247,8 @@ func TestKinAgree(t *testing.T) {
 }
 
 // A dying worker: commands run in several goroutines, daemons are about, and after
-// KillAllChildren the pipe that all of them hold has no holder left.
+// KillAllChildren the pipe that all of them hold has no holder left, nor is a file
+// left that was made for a command.
 func TestKillAllChildren(t *testing.T) {
 	ready := newFIFO(t)
 	held, holder := pipe(t)
@@ -298,8 +300,19 @@ func helperDie() error {
 	if _, err := ready.Write(buf); err != nil {
 		return err
 	}
+	path := os.Args[1] + ".input"
+	create := func() error { return unix.Mkfifo(path, 0o600) }
+	if err := MakeFile(path, create); err != nil {
+		return err
+	}
 	if err := KillAllChildren(); err != nil {
 		return err
+	}
+	if _, err := os.Lstat(path); !errors.Is(err, os.ErrNotExist) {
+		return fmt.Errorf("a command's file is left: %v", err)
+	}
+	if err := MakeFile(path, create); !errors.Is(err, ErrEnding) {
+		return fmt.Errorf("a file was made after the end: %v", err)
 	}
 	for range 3 {
 		if res := <-results; res.Status.Signal != syscall.SIGKILL {
