@@ -110,7 +110,12 @@ func (d *data) jobs(yield func(*job) bool) {
 		}
 		j := &job{seq: seq, skip: true, absent: true}
 		if in != nil {
-			j = d.shop.prepare(command.Job{Seq: seq, Total: int64(len(d.args)), Args: d.argsOf(in, seq)})
+			args, err := d.argsOf(in, seq)
+			if err != nil {
+				yield(&job{fault: err})
+				return
+			}
+			j = d.shop.prepare(command.Job{Seq: seq, Total: int64(len(d.args)), Args: args})
 			j.input = in
 		}
 		if !yield(j) {
@@ -120,7 +125,7 @@ func (d *data) jobs(yield func(*job) bool) {
 }
 
 // argsOf are a job's arguments: the file of --cat and --fifo, or those of --tee.
-func (d *data) argsOf(in *intake, seq int64) []string {
+func (d *data) argsOf(in *intake, seq int64) ([]string, error) {
 	var args []string
 	switch {
 	case in.Slot > 0 && in.Slot <= len(d.args):
@@ -128,14 +133,16 @@ func (d *data) argsOf(in *intake, seq int64) []string {
 	case d.args != nil:
 		args = d.args[seq-1]
 	case d.more != nil:
-		if next, err, ok := d.more(); ok && err == nil {
-			args = next.Args
+		next, err, ok := d.more()
+		if ok && err != nil {
+			return nil, err
 		}
+		args = next.Args
 	}
 	if in.Path != "" {
 		args = append([]string{in.Path}, args...)
 	}
-	return args
+	return args, nil
 }
 
 // release says that a job with this intake has ended for good, and returns how many

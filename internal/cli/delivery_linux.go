@@ -175,6 +175,9 @@ func (d *delivery) print(f *finished) {
 		d.fail(fmt.Errorf("write output: %w", err))
 		return
 	}
+	if r := &f.Result; r.How != endedItself || r.Fault != "" || len(r.Strays) > 0 {
+		d.printer.out.flush() // what is said of a job follows what it wrote
+	}
 	d.screen.explain(f)
 	if d.log != nil {
 		d.entries = append(d.entries, f.entry())

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"strings"
 	"time"
 
 	"github.com/tutti-run/tutti/internal/command"
@@ -56,6 +57,7 @@ func (r *mapRun) admit(j *job) bool {
 func (r *mapRun) unrun(j *job) {
 	switch {
 	case j.skip:
+		r.supply.close()
 		r.data.discard(j)
 		if !j.absent {
 			r.screen.skipped.Add(1)
@@ -64,7 +66,8 @@ func (r *mapRun) unrun(j *job) {
 	case j.seq == 0: // what was read before is run
 		r.note(j.fault)
 	default:
-		r.ended(j, &result{Exit: -1, Start: time.Now().UnixNano(), Fault: j.fault.Error()})
+		fault := strings.TrimPrefix(j.fault.Error(), fmt.Sprintf("job %d: ", j.seq))
+		r.ended(j, &result{Exit: -1, Start: time.Now().UnixNano(), Fault: fault})
 	}
 }
 
@@ -197,7 +200,7 @@ func (r *mapRun) background() (stop func()) {
 	if r.plan.jobsFile != "" || r.plan.loadFile != "" {
 		go r.watchFiles(quit)
 	}
-	go watchReader(os.Stdout, quit, func() { r.undelivered(errPipe) })
+	go watchReader(os.Stdout, quit, r.readerGone)
 	return func() {
 		close(quit)
 		r.store.Ring()
@@ -205,6 +208,18 @@ func (r *mapRun) background() (stop func()) {
 			close(r.gate.quit)
 		}
 	}
+}
+
+// readerGone is told that nobody reads our output any more, and reports whether
+// that is the end of the run: it is where commands write something. Those that
+// write nothing may have another purpose.
+func (r *mapRun) readerGone() bool {
+	writes := false
+	r.store.Views(func(v spool.View) { writes = writes || v.Shown[spool.Stdout].Size > 0 })
+	if writes {
+		r.undelivered(errPipe)
+	}
+	return writes
 }
 
 // listen hands the bell of the store on.

@@ -101,6 +101,9 @@ func (p *printer) live(v *spool.View, command func(uint64) string) error {
 	if v.Shown[0].Size == 0 && v.Shown[1].Size == 0 {
 		return nil
 	}
+	if p.verbose && command(v.Ticket) == "" {
+		return nil // it has ended meanwhile, and is printed as a whole
+	}
 	at := p.at(v.Ticket)
 	p.title(at, func() string { return command(v.Ticket) })
 	for i, to := range []*sink{&p.out, &p.err} {

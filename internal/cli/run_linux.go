@@ -108,8 +108,8 @@ func (r *mapRun) run(jobs iter.Seq[*job]) error {
 	} else if r.neverBlocks() {
 		atOnce = min(atOnce, max(r.supply.look(atOnce), 1))
 	}
-	go r.delivery.run()
 	stop := r.background()
+	go r.delivery.run()
 	r.work(atOnce)
 	stop()
 	r.supply.halt()

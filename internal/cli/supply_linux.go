@@ -88,6 +88,7 @@ func (s *supply) calls(yield func(call) bool) {
 		if j == nil {
 			return
 		}
+		s.count(j)
 		if j.skip || j.fault != nil {
 			s.unrun(j)
 			s.leave()
@@ -117,10 +118,16 @@ func (s *supply) hand(j *job) call {
 	if s.slots != nil {
 		j.slot = s.slots.number()
 	}
-	if j.attempt == 1 {
+	return s.call(j)
+}
+
+// count notes a job that is taken for the first time; close takes it off again.
+func (s *supply) count(j *job) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if j.attempt <= 1 && j.seq > 0 {
 		s.open++
 	}
-	return s.call(j)
 }
 
 // enter waits until there is room for another job; false when nothing more is to

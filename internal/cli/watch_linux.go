@@ -71,24 +71,29 @@ func (r *mapRun) watchFiles(quit <-chan struct{}) {
 	}
 }
 
-// watchReader calls gone when nobody reads the pipe f any more: the run has no
-// purpose then, also while no command writes anything.
-func watchReader(f *os.File, quit <-chan struct{}, gone func()) {
+// readerEvery is how often it is looked whether somebody reads our output.
+const readerEvery = 200 * time.Millisecond
+
+// watchReader calls gone when nobody reads the pipe f any more, until it says that
+// this was the end: without it a command whose output waits for its end would be
+// waited for, and fill the disk.
+func watchReader(f *os.File, quit <-chan struct{}, gone func() bool) {
 	var st unix.Stat_t
 	if unix.Fstat(int(f.Fd()), &st) != nil || st.Mode&unix.S_IFMT != unix.S_IFIFO {
 		return
 	}
 	fds := []unix.PollFd{{Fd: int32(f.Fd())}}
+	tick := time.NewTicker(readerEvery)
+	defer tick.Stop()
 	for {
-		n, err := unix.Poll(fds, 1000)
+		n, err := unix.Poll(fds, 0)
+		if n > 0 && err == nil && fds[0].Revents&unix.POLLERR != 0 && gone() {
+			return
+		}
 		select {
 		case <-quit:
 			return
-		default:
-		}
-		if n > 0 && err == nil && fds[0].Revents&unix.POLLERR != 0 {
-			gone()
-			return
+		case <-tick.C:
 		}
 	}
 }

@@ -205,8 +205,11 @@ func (w *runner) run(task context.Context, c *call) result {
 	if err != nil {
 		return unfit(err)
 	}
-	feed, err := w.intakes.open(c.Input)
-	if err != nil {
+	feed, err := w.intakes.open(c.Input, w.ended.Done())
+	switch {
+	case errors.Is(err, errEnded):
+		return result{How: notStarted, Exit: -1}
+	case err != nil:
 		return unfit(err)
 	}
 	if feed != nil {
