@@ -48,6 +48,7 @@ func (w *Worker) start(lane int, index uint32) {
 		running, ok := w.m.begin(index, w.slot, word)
 		if ok {
 			at(PointBegun)
+			w.m.begun(index)
 			done := make(chan struct{})
 			go w.runLane(lane, index, running, done)
 			if exclusive {

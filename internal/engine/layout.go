@@ -65,7 +65,7 @@ var (
 //	     0    64  geometry  master      the pool is gone with it
 //	    64     4  bell      anyone +1   the supervisor's own time limits remain
 //	   128     8  nextWake  supervisor  the pool is gone with it
-//	   192     4  cursor    taker       some task starts before an older one
+//	   192     4  cursor    beginner    some task starts before an older one
 //	  1024   512  sleeping  CAS         recovery clears all and wakes everybody
 //	  1536   512  starving  CAS         likewise
 type header struct {

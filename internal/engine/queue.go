@@ -69,6 +69,60 @@ func (h *hints) take(cursor *int, most int, half bool) (leaf int, taken uint64) 
 	return 0, 0
 }
 
+// first returns the first position that is set, seen in a circle that begins at
+// from. Unlike take it keeps to that order exactly, and looks at every leaf for it.
+func (h *hints) first(from int) (i int, ok bool) {
+	for step := range len(h.leaves) + 1 {
+		leaf := (from>>6 + step) % len(h.leaves)
+		set := h.leaves[leaf].Load()
+		if set == 0 {
+			h.clearSum(leaf)
+		}
+		switch step {
+		case 0:
+			set &= ^uint64(0) << (from & 63)
+		case len(h.leaves):
+			set &= 1<<(from&63) - 1
+		}
+		if set != 0 {
+			return leaf<<6 + bits.TrailingZeros64(set), true
+		}
+	}
+	return 0, false
+}
+
+// remove takes bits out of a leaf and reports whether one of them was there.
+func (h *hints) remove(leaf int, set uint64) bool {
+	old := h.leaves[leaf].And(^set) // SYNC hint-set
+	if old&^set == 0 {
+		h.clearSum(leaf)
+	}
+	return old&set != 0
+}
+
+// before reports whether a bit is set between positions from and to, seen in a
+// circle that begins at from; to itself is left out.
+func (h *hints) before(from, to int) bool {
+	leaves := len(h.leaves)
+	steps := (to>>6 - from>>6 + leaves) % leaves
+	if steps == 0 && to < from {
+		steps = leaves // once round, to the lower part of the first leaf
+	}
+	for i := range steps + 1 {
+		set := h.leaves[(from>>6+i)%leaves].Load()
+		if i == 0 {
+			set &= ^uint64(0) << (from & 63)
+		}
+		if i == steps {
+			set &= 1<<(to&63) - 1
+		}
+		if set != 0 {
+			return true
+		}
+	}
+	return false
+}
+
 // after returns the position that follows the last bit taken, seen from bit
 // from on in a circle: where it wrapped round, the leaf's end was passed.
 func (h *hints) after(leaf, from int, taken uint64) int {

@@ -49,6 +49,43 @@ func TestHintsAgainstReference(t *testing.T) {
 	}
 }
 
+// What lies before a position and comes first, against a walk round the circle.
+func TestHintsInOrder(t *testing.T) {
+	t.Parallel()
+	rnd := rand.New(rand.NewPCG(1, 2))
+	for _, leaves := range []int{1, 2, 5} {
+		n := leaves * 64
+		for range 5_000 {
+			h, set := newHints(n), map[int]bool{}
+			for range rnd.IntN(4) {
+				i := rnd.IntN(n)
+				h.add(i>>6, 1<<(i&63))
+				set[i] = true
+			}
+			from, to := rnd.IntN(n), rnd.IntN(n)
+			want := false
+			for i := from; i != to; i = (i + 1) % n {
+				want = want || set[i]
+			}
+			if got := h.before(from, to); got != want {
+				t.Fatalf("%v from %d to %d of %d: %v", set, from, to, n, got)
+			}
+			for at, left := from, n; left > 0; at, left = (at+1)%n, left-1 {
+				if !set[at] {
+					continue
+				}
+				if i, ok := h.first(from); i != at || !ok || !h.remove(i>>6, 1<<(i&63)) {
+					t.Fatalf("the first of %v from %d of %d: %d, %v", set, from, n, i, ok)
+				}
+				delete(set, at)
+			}
+			if _, ok := h.first(from); ok || !h.empty() {
+				t.Fatalf("the set is not empty")
+			}
+		}
+	}
+}
+
 // A task is overtaken by at most one round of the others, however often the
 // bits below it are set again.
 func TestHintsBoundedStray(t *testing.T) {

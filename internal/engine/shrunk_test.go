@@ -1,10 +1,12 @@
 package engine
 
 import (
+	"math/bits"
 	"sync/atomic"
 	"testing"
 
 	"github.com/tutti-run/tutti/internal/core"
+	"github.com/tutti-run/tutti/sched"
 )
 
 // Every field of a word keeps its value at both ends of its range, whatever the
@@ -110,5 +112,35 @@ func TestManySubmittersFewDescriptors(t *testing.T) {
 	}
 	if want := int64(goroutines * calls * (calls - 1)); sum.Load() != want {
 		t.Errorf("sum %d, want %d", sum.Load(), want)
+	}
+}
+
+// A hint that is found stale, of a descriptor that is used next, changes nothing
+// about the order in which tasks start.
+func TestStaleHintKeepsOrder(t *testing.T) {
+	t.Parallel()
+	p := newHeapPool(t, 0, 64, 0)
+	p.m.head.inOrder = 1
+	w := newWorker(p.m, 0, sched.NewWorkStealing(), sched.NewWorkStealing(), []Handler{double})
+	second, _ := p.sub.TryAcquire() // they come from a stack
+	first, _ := p.sub.TryAcquire()
+	run := w.runs.Get().(*Run)
+	// The first look finds the hint of a task that is not submitted yet.
+	queue, class := p.sub.place(&Spec{})
+	p.m.queue[queue][class].add(int(first>>6), 1<<(first&63))
+	for look := range 2 {
+		if look == 1 {
+			for _, i := range []uint32{first, second} {
+				if _, err := p.sub.Input(t.Context(), i, 8); err != nil {
+					t.Fatal(err)
+				}
+				p.sub.Submit(i, &Spec{})
+			}
+		}
+		leaf, batch := w.find(1)
+		if got := uint32(leaf<<6 + bits.TrailingZeros64(batch)); batch == 0 || got != first {
+			t.Fatalf("look %d found %d, want %d", look, got, first)
+		}
+		w.runOne(run, first)
 	}
 }
