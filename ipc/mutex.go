@@ -1,0 +1,254 @@
+package ipc
+
+import (
+	"context"
+	"structs"
+	"sync/atomic"
+
+	"github.com/tutti-run/tutti/shm"
+)
+
+// Mutex is a mutual exclusion lock between goroutines of any processes. It belongs
+// to the goroutine that locked it, which alone may unlock it. When its process dies
+// the next one gets the lock with ErrOwnerDied.
+type Mutex struct {
+	s *Space
+	o *object
+	m *mutexState
+	i int // object
+}
+
+// mutexState is the state of a mutex.
+//
+//	bits  0–15  slot of the owner's process + 1; 0: free
+//	bit   29    died: an owner died, and nobody has marked the data consistent
+//	bit   30    lost: and nobody ever will
+//	bit   31    somebody sleeps on it
+//
+// Ownership is recorded in the CAS that takes the lock. Who exactly the owner is
+// follows, and is wiped out before the lock is given back: so what can be read there
+// is right, or nothing. It is not a fair lock: who comes at the right moment takes
+// it, for a lock that is handed to a sleeper stays idle for the time of a wake-up.
+type mutexState struct {
+	_     structs.HostLayout
+	word  atomic.Uint32
+	_     [4]byte
+	agent uint64 // the owner's goroutine
+	pc    uint64 // where it took the lock
+	since uint64 // when
+	site  [96]byte
+}
+
+const (
+	mutexOwner   = 1<<16 - 1
+	mutexDied    = 1 << 29
+	mutexLost    = 1 << 30
+	mutexWaiters = 1 << 31
+
+	// mutexSpins is how often a mutex is looked at before its taker sleeps.
+	mutexSpins = 100
+)
+
+// Mutex returns the mutex of a name, and makes it if it is not there.
+func (s *Space) Mutex(name string) (*Mutex, error) {
+	i, err := s.find(kindMutex, name, nil)
+	if err != nil {
+		return nil, err
+	}
+	o := &s.objects[i]
+	return &Mutex{s, o, stateOf[mutexState](o), i}, nil
+}
+
+// Lock takes the lock, and waits for it until ctx is done. It holds the lock when it
+// returns nil or ErrOwnerDied. Other errors are that of ctx, ErrNotRecoverable,
+// ErrClosed, or a *DeadlockError.
+//
+//go:noinline
+func (m *Mutex) Lock(ctx context.Context) error {
+	agent, pc, cycles := here()
+	if m.m.word.CompareAndSwap(0, m.s.owner) { // SYNC mutex
+		m.m.own(agent, pc, cycles)
+		shm.Acquire(ptr(&m.m.word))
+		return nil
+	}
+	return m.lock(ctx, agent, pc, cycles)
+}
+
+// own says who has the lock. The caller has.
+func (m *mutexState) own(agent, pc, cycles uint64) {
+	m.pc, m.since = pc, cycles
+	storeWord(&m.agent, agent)
+}
+
+// TryLock takes the lock if it is free, and reports whether it did. With true the
+// error may be ErrOwnerDied.
+//
+//go:noinline
+func (m *Mutex) TryLock() (bool, error) {
+	agent, pc, cycles := here()
+	w := m.m.word.Load()
+	if w&mutexOwner != 0 || w&mutexLost != 0 {
+		if w&mutexLost != 0 {
+			return false, ErrNotRecoverable
+		}
+		return false, nil
+	}
+	if m.s.closing.Load() {
+		return false, ErrClosed
+	}
+	if !m.m.word.CompareAndSwap(w, w|m.s.owner) {
+		return false, nil
+	}
+	m.m.own(agent, pc, cycles)
+	shm.Acquire(ptr(&m.m.word))
+	return true, m.heir(w)
+}
+
+// heir is what who took the lock is told of those before.
+func (m *Mutex) heir(w uint32) error {
+	if w&mutexDied != 0 {
+		return ErrOwnerDied
+	}
+	return nil
+}
+
+// lock takes the lock when it is not simply free.
+func (m *Mutex) lock(ctx context.Context, agent, pc, cycles uint64) error {
+	s := m.s
+	for spins := 0; spins < mutexSpins; spins++ {
+		w := m.m.word.Load()
+		switch {
+		case w&mutexLost != 0:
+			return ErrNotRecoverable
+		case s.closing.Load():
+			return ErrClosed
+		case w&mutexOwner == s.owner && loadWord(&m.m.agent) == agent:
+			return m.relocked(agent, pc)
+		case w&mutexOwner == 0:
+			if m.m.word.CompareAndSwap(w, w|s.owner) {
+				m.m.own(agent, pc, cycles)
+				shm.Acquire(ptr(&m.m.word))
+				return m.heir(w)
+			}
+		}
+		pause()
+	}
+	if err := s.enter(); err != nil {
+		return err
+	}
+	defer s.leave()
+	i, err := s.claim(m.i, 1, true, agent, pc, cycles)
+	if err != nil {
+		return err
+	}
+	c := &s.claims[i]
+	c.ticket = s.head.tickets.Add(1)
+	c.word.Store(uint64(c.load().to(claimWaiting)))
+	err = m.await(ctx, i)
+	c.settle()
+	s.unclaim(i)
+	return err
+}
+
+// await waits for the lock with claim i and takes it.
+func (m *Mutex) await(ctx context.Context, i int) error {
+	s, c := m.s, &m.s.claims[i]
+	for {
+		w := m.m.word.Load()
+		switch {
+		case c.load().state() == claimAborted:
+			return m.giveUp(s.deadlocked(i))
+		case w&mutexLost != 0:
+			return ErrNotRecoverable
+		case w&mutexOwner == 0:
+			// Others may sleep as well: the bit stays.
+			if m.m.word.CompareAndSwap(w, w|s.owner|mutexWaiters) {
+				m.m.own(c.agent.Load(), c.pc, cycles())
+				shm.Acquire(ptr(&m.m.word))
+				return m.heir(w)
+			}
+			continue
+		case w&mutexWaiters == 0 && !m.m.word.CompareAndSwap(w, w|mutexWaiters):
+			continue
+		}
+		over := func() bool { return c.load().state() != claimWaiting }
+		if err := s.sleepOn(ctx, i, &m.m.word, w|mutexWaiters, over); err != nil {
+			return m.giveUp(err)
+		}
+	}
+}
+
+// giveUp passes on a wake-up that came for who waits no more.
+func (m *Mutex) giveUp(err error) error {
+	if m.m.word.Load()&mutexOwner == 0 {
+		wake(addr(&m.m.word), 1)
+	}
+	return err
+}
+
+// Unlock gives the lock back. A lock that was taken with ErrOwnerDied and not marked
+// consistent becomes useless: everybody gets ErrNotRecoverable from then on.
+//
+//go:noinline
+func (m *Mutex) Unlock() error {
+	agent, _, _ := here()
+	w := m.m.word.Load()
+	if w&mutexOwner != m.s.owner || loadWord(&m.m.agent) != agent {
+		return ErrNotOwner
+	}
+	storeWord(&m.m.agent, 0)
+	m.o.site.Store(0)
+	shm.Release(ptr(&m.m.word))
+	if m.m.word.CompareAndSwap(m.s.owner, 0) { // SYNC mutex
+		return nil
+	}
+	for {
+		w := m.m.word.Load()
+		left := uint32(0)
+		if w&mutexDied != 0 {
+			left = mutexDied | mutexLost
+		}
+		if m.m.word.CompareAndSwap(w, left) {
+			if w&mutexWaiters != 0 || left != 0 {
+				n := 1
+				if left != 0 {
+					n = wakeAll
+				}
+				wake(addr(&m.m.word), n)
+			}
+			return nil
+		}
+	}
+}
+
+// MarkConsistent says that the data which the lock protects has been repaired after
+// ErrOwnerDied. The lock must be held.
+func (m *Mutex) MarkConsistent() error {
+	agent, _, _ := here()
+	w := m.m.word.Load()
+	if w&mutexOwner != m.s.owner || loadWord(&m.m.agent) != agent {
+		return ErrNotOwner
+	}
+	m.m.word.And(^uint32(mutexDied))
+	return nil
+}
+
+// buryMutex frees the lock of a dead process.
+func buryMutex(s *Space, object, slot int) {
+	o := &s.objects[object]
+	m := stateOf[mutexState](o)
+	for {
+		w := m.word.Load()
+		if w&mutexOwner != uint32(slot)+1 {
+			return
+		}
+		storeWord(&m.agent, 0)
+		o.site.Store(0)
+		at("mutex-nameless")
+		if m.word.CompareAndSwap(w, w&^mutexOwner|mutexDied) {
+			at("mutex-freed")
+			wake(addr(&m.word), wakeAll)
+			return
+		}
+	}
+}

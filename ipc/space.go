@@ -1,0 +1,226 @@
+package ipc
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"runtime"
+	"sync"
+	"sync/atomic"
+	"unsafe"
+
+	"github.com/tutti-run/tutti/shm"
+)
+
+// Space is shared memory with locks, channels and values in it, found by their
+// names. A process has one Space for each memory it opened; its methods, and those
+// of what it gives out, may be called from many goroutines at once.
+type Space struct {
+	seg     *shm.Segment
+	head    *header
+	members []member
+	objects []object
+	claims  []claim
+	arena   *shm.Arena
+	kin     kin
+	policy  Policy
+	report  func(*DeadlockError)
+
+	slot    int    // of this process
+	owner   uint32 // slot + 1, as locks record it
+	guarded chan struct{}
+	closing atomic.Bool
+
+	idle struct { // claims of this process that are about nothing
+		sync.Mutex
+		rows   []int
+		cursor int
+	}
+
+	asleep struct { // operations that wait
+		sync.Mutex
+		n    int
+		gone chan struct{} // closed by the last of them, once the space is closing
+	}
+}
+
+// Options say how a space is opened. The zero value is right.
+type Options struct {
+	// Folder is where the file lies; empty means /dev/shm. It must be in memory, a
+	// tmpfs: what a power cut leaves of it on a disk is in no order.
+	Folder string
+	// Mode is the file's permissions when it is made; 0 means 0600, so that other
+	// users can neither read nor open it.
+	Mode fs.FileMode
+	// Objects and Claims bound how many named objects the space may have, and how
+	// many holds and waits at a time, when it is made; 0 means 1024 and 4096.
+	Objects, Claims int
+	// OnDeadlock says what is done about a deadlock that a wait in this process
+	// closes. The zero value gives the youngest of its goroutines a DeadlockError.
+	OnDeadlock Policy
+	// Report, if set, is called with every deadlock that a wait in this process
+	// closes, before anything is done about it.
+	Report func(*DeadlockError)
+}
+
+// Open opens the space of a name, and makes it if it is not there, with room for
+// size bytes of data besides its locks. A space that is there must have at least
+// that much; size 0 accepts any. It stays until it is removed, see Remove, or the
+// machine is started anew; what a process held that died is freed by those that
+// live, or by the next that opens it.
+func Open(name string, size int64) (*Space, error) { return OpenWith(name, size, Options{}) }
+
+// OpenWith is Open with options.
+func OpenWith(name string, size int64, o Options) (*Space, error) {
+	s, err := openFile(name, size, o)
+	if err != nil {
+		return nil, fmt.Errorf("ipc: open %q: %w", name, err)
+	}
+	return s, nil
+}
+
+// Anonymous makes a space without a name, which vanishes with the last process
+// that has it. Others get it by its descriptor, see FD and Attach.
+func Anonymous(size int64, o Options) (*Space, error) {
+	s, err := anonymous(size, o)
+	if err != nil {
+		return nil, fmt.Errorf("ipc: anonymous space: %w", err)
+	}
+	return s, nil
+}
+
+// Attach opens the anonymous space whose descriptor came here from another process,
+// as one of the ExtraFiles of a command, say. The descriptor is then the space's.
+func Attach(fd int, o Options) (*Space, error) {
+	seg, err := shm.Attach(fd)
+	if err != nil {
+		return nil, fmt.Errorf("ipc: %w", err)
+	}
+	s, err := enterSpace(seg, 0, o, newKin())
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("ipc: attach: %w", err), seg.Close())
+	}
+	return s, nil
+}
+
+// FD returns the descriptor of the space's memory, to be inherited by a child that
+// calls Attach. It stays the space's.
+func (s *Space) FD() int { return s.seg.FD() }
+
+// furnish writes the header of a new space. Nobody else sees it yet.
+func furnish(seg *shm.Segment, l layout, o Options, k kin, id uint64) {
+	h := (*header)(seg.Base())
+	_, _, cycles := here()
+	*(*[128]byte)(unsafe.Pointer(h)) = [128]byte{}
+	h.magic, h.version, h.size, h.id = magic, layoutVersion, l.size, id
+	h.objects, h.claims, h.spans = uint32(o.Objects), uint32(o.Claims), uint32(l.arena.Spans)
+	h.boot, h.pidSpace = k.boot(), k.pidSpace()
+	h.cycles, h.madeNs = cycles, k.now()
+}
+
+func (o Options) orDefaults() Options {
+	if o.Objects == 0 {
+		o.Objects = defaultObjects
+	}
+	if o.Claims == 0 {
+		o.Claims = defaultClaims
+	}
+	if o.Mode == 0 {
+		o.Mode = 0o600
+	}
+	return o
+}
+
+// enterSpace makes this process a member of the space in seg.
+func enterSpace(seg *shm.Segment, size int64, o Options, k kin) (*Space, error) {
+	h := (*header)(seg.Base())
+	if seg.Size() < pageBytes {
+		return nil, fmt.Errorf("%w: %d bytes", ErrNotASpace, seg.Size())
+	}
+	l, err := h.check(seg.Size())
+	if err != nil {
+		return nil, err
+	}
+	switch have := int64(h.spans) * shm.SpanBytes; {
+	case have < size:
+		return nil, fmt.Errorf("it has room for %d bytes of data, %d are asked for; remove it and make it anew, or ask for less", have, size)
+	case h.boot != k.boot():
+		return nil, fmt.Errorf("%w: it was made before this machine was started; remove it", ErrNotASpace)
+	case h.pidSpace != k.pidSpace():
+		return nil, errors.New("it was made in another PID namespace, whose processes cannot be told from here; give both containers the same one")
+	}
+	s := &Space{seg: seg, head: h, kin: k, policy: o.OnDeadlock, report: o.Report, guarded: make(chan struct{})}
+	base := seg.Base()
+	s.members = unsafe.Slice((*member)(unsafe.Add(base, l.members)), maxMembers)
+	s.objects = unsafe.Slice((*object)(unsafe.Add(base, l.objects)), h.objects)
+	s.claims = unsafe.Slice((*claim)(unsafe.Add(base, l.claims)), h.claims)
+	if s.arena, err = shm.NewArena(seg, l.arena); err != nil {
+		return nil, err
+	}
+	if err := s.join(); err != nil {
+		return nil, err
+	}
+	for slot := range s.members {
+		s.buryIfDead(slot)
+	}
+	go s.guard()
+	runtime.AddCleanup(s, func(seg *shm.Segment) { _ = seg.Close() }, seg)
+	return s, nil
+}
+
+// enter begins an operation that may wait; leave ends it. Close waits for these.
+// Others only look whether it is open.
+func (s *Space) enter() error {
+	s.asleep.Lock()
+	defer s.asleep.Unlock()
+	if s.closing.Load() {
+		return ErrClosed
+	}
+	s.asleep.n++
+	return nil
+}
+
+func (s *Space) leave() {
+	s.asleep.Lock()
+	defer s.asleep.Unlock()
+	if s.asleep.n--; s.asleep.n == 0 && s.asleep.gone != nil {
+		close(s.asleep.gone)
+	}
+}
+
+// Close gives back all that this process holds, as if it had died, and leaves the
+// space. Operations that wait return ErrClosed, and so do later ones. Nobody may
+// begin one while Close runs. The memory stays mapped as long as something refers to
+// the space.
+func (s *Space) Close() error {
+	s.asleep.Lock()
+	if s.closing.Swap(true) {
+		s.asleep.Unlock()
+		return nil
+	}
+	gone := make(chan struct{})
+	if s.asleep.gone = gone; s.asleep.n == 0 {
+		close(gone)
+	}
+	s.asleep.Unlock()
+	s.changed() // the guardian leaves, and so do those who wait
+	for i := range s.claims {
+		if w := s.claims[i].load(); w.slot() == s.slot && w.state() == claimWaiting {
+			s.ring(i)
+		}
+	}
+	<-gone
+	<-s.guarded
+	m := &s.members[s.slot]
+	w := m.load()
+	m.swap(w, w.to(memberLeaving))
+	at("leaving")
+	s.clear(s.slot)
+	at("left")
+	s.kin.release(&m.lifeline)
+	at("released")
+	w = m.load()
+	m.swap(w, w.freed())
+	s.changed()
+	return nil
+}

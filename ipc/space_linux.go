@@ -1,0 +1,119 @@
+package ipc
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/tutti-run/tutti/shm"
+)
+
+const (
+	defaultFolder = "/dev/shm"
+	filePrefix    = "tutti-ipc-" // of the name of every space's file
+)
+
+// pathOf is where the space of a name lies.
+func pathOf(name, folder string) (string, error) {
+	if name == "" || len(name) > 200 || strings.ContainsAny(name, "/\x00\n") {
+		return "", fmt.Errorf("a name has 1 to 200 bytes, and no slash or newline among them")
+	}
+	if folder == "" {
+		folder = defaultFolder
+	}
+	return filepath.Join(folder, filePrefix+name), nil
+}
+
+// openFile opens the space of a name or makes it. It is made as a file without a
+// name, and gets that when it is whole: nobody ever sees half a space.
+func openFile(name string, size int64, o Options) (*Space, error) {
+	o = o.orDefaults()
+	path, err := pathOf(name, o.Folder)
+	if err != nil {
+		return nil, err
+	}
+	l, err := layOut(o.Objects, o.Claims, size)
+	if err != nil {
+		return nil, err
+	}
+	for {
+		seg, err := shm.OpenFile(path)
+		if err == nil {
+			return entered(seg, size, o)
+		}
+		if !errors.Is(err, fs.ErrNotExist) {
+			return nil, err
+		}
+		if seg, err = shm.CreateFile(filepath.Dir(path), l.size, l.committed, o.Mode); err != nil {
+			return nil, err
+		}
+		furnish(seg, l, o, newKin(), rand.Uint64())
+		at("furnished")
+		err = seg.Link(path)
+		if err == nil {
+			return entered(seg, size, o)
+		}
+		if err = errors.Join(err, seg.Close()); !errors.Is(err, fs.ErrExist) {
+			return nil, err
+		} // else somebody else was quicker
+	}
+}
+
+func anonymous(size int64, o Options) (*Space, error) {
+	o = o.orDefaults()
+	l, err := layOut(o.Objects, o.Claims, size)
+	if err != nil {
+		return nil, err
+	}
+	seg, err := shm.Create(l.size, l.committed)
+	if err != nil {
+		return nil, err
+	}
+	furnish(seg, l, o, newKin(), rand.Uint64())
+	return entered(seg, size, o)
+}
+
+func entered(seg *shm.Segment, size int64, o Options) (*Space, error) {
+	s, err := enterSpace(seg, size, o, newKin())
+	if err != nil {
+		return nil, errors.Join(err, seg.Close())
+	}
+	return s, nil
+}
+
+// Remove takes away the name of a space. Processes that have it open go on using
+// it; the memory is freed when the last of them is gone. A folder other than
+// /dev/shm is named in o.
+func Remove(name string, o Options) error {
+	path, err := pathOf(name, o.Folder)
+	if err == nil {
+		err = os.Remove(path)
+	}
+	if err != nil {
+		return fmt.Errorf("ipc: remove %q: %w", name, err)
+	}
+	return nil
+}
+
+// Names lists the spaces in the folder that o names.
+func Names(o Options) ([]string, error) {
+	folder := o.Folder
+	if folder == "" {
+		folder = defaultFolder
+	}
+	entries, err := os.ReadDir(folder)
+	if err != nil {
+		return nil, fmt.Errorf("ipc: list spaces: %w", err)
+	}
+	var names []string
+	for _, e := range entries {
+		if name, ok := strings.CutPrefix(e.Name(), filePrefix); ok && e.Type().IsRegular() {
+			names = append(names, name)
+		}
+	}
+	return names, nil
+}

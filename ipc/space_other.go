@@ -1,0 +1,15 @@
+//go:build !linux
+
+package ipc
+
+func newKin() kin { return nil }
+
+func openFile(string, int64, Options) (*Space, error) { return nil, ErrUnsupported }
+
+func anonymous(int64, Options) (*Space, error) { return nil, ErrUnsupported }
+
+// Remove returns ErrUnsupported on this system.
+func Remove(string, Options) error { return ErrUnsupported }
+
+// Names returns ErrUnsupported on this system.
+func Names(Options) ([]string, error) { return nil, ErrUnsupported }
