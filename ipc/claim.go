@@ -2,6 +2,7 @@ package ipc
 
 import (
 	"fmt"
+	"slices"
 	"structs"
 	"sync/atomic"
 )
@@ -153,4 +154,60 @@ func (s *Space) ring(i int) {
 	c := &s.claims[i]
 	c.park.Add(1) // SYNC claim-park: pairs with sleep
 	wake(addr(&c.park), 1)
+}
+
+// What this process holds is known to it by object too, so that giving back need not
+// look through the table.
+
+// hold notes that claim i holds some of an object.
+func (s *Space) hold(object, i int) {
+	s.mine.Lock()
+	defer s.mine.Unlock()
+	if s.mine.held == nil {
+		s.mine.held = map[int][]int{}
+	}
+	s.mine.held[object] = append(s.mine.held[object], i)
+}
+
+// holds returns a claim of this process that holds some of an object: one of the
+// goroutine agent or else, if others will do, the one that came first.
+func (s *Space) holds(object int, agent uint64, exclusive, others bool) (i int, ok bool) {
+	s.mine.Lock()
+	defer s.mine.Unlock()
+	at := s.holdsLocked(object, agent, exclusive, others)
+	if at < 0 {
+		return 0, false
+	}
+	return s.mine.held[object][at], true
+}
+
+// giveUp is holds; the claim is the caller's to give back, and nobody else finds it.
+func (s *Space) giveUp(object int, agent uint64, exclusive, others bool) (i int, ok bool) {
+	s.mine.Lock()
+	defer s.mine.Unlock()
+	at := s.holdsLocked(object, agent, exclusive, others)
+	if at < 0 {
+		return 0, false
+	}
+	held := s.mine.held[object]
+	i = held[at]
+	s.mine.held[object] = slices.Delete(held, at, at+1)
+	return i, true
+}
+
+func (s *Space) holdsLocked(object int, agent uint64, exclusive, others bool) (at int) {
+	first := -1
+	for at, i := range s.mine.held[object] {
+		c := &s.claims[i]
+		if c.load().exclusive() != exclusive {
+			continue
+		}
+		if c.agent.Load() == agent {
+			return at
+		}
+		if others && first < 0 {
+			first = at
+		}
+	}
+	return first
 }

@@ -13,6 +13,9 @@ package ipc
 // way to name a goroutine but its printed stack, which takes a microsecond.
 func here() (agent, pc, cycles uint64)
 
+// self is the agent alone.
+func self() uint64
+
 // pause tells the CPU that this is a loop that waits.
 func pause()
 

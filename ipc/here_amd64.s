@@ -20,3 +20,9 @@ TEXT ·here(SB), NOSPLIT, $0-24
 TEXT ·pause(SB), NOSPLIT, $0-0
 	PAUSE
 	RET
+
+// func self() uint64
+TEXT ·self(SB), NOSPLIT, $0-8
+	MOVQ (TLS), AX
+	MOVQ AX, ret+0(FP)
+	RET

@@ -24,11 +24,11 @@ func (processes) pid() int     { return os.Getpid() }
 func (processes) now() int64   { return time.Now().UnixNano() }
 func (processes) name() string { return filepath.Base(os.Args[0]) }
 
-func (processes) hold(word *uint32) error  { return shm.HoldLifeline(word) }
-func (processes) release(word *uint32)     { shm.DropLifeline(word) }
-func (processes) started() uint64          { t, _ := startOf(os.Getpid()); return t }
-func (processes) boot() [16]byte           { return bootID() }
-func (processes) pidSpace() uint64         { return pidNamespace() }
+func (processes) hold(word *uint32) error { return shm.HoldLifeline(word) }
+func (processes) release(word *uint32)    { shm.DropLifeline(word) }
+func (processes) started() uint64         { t, _ := startOf(os.Getpid()); return t }
+func (processes) boot() [16]byte          { return bootID() }
+func (processes) pidSpace() uint64        { return pidNamespace() }
 
 var bootID = sync.OnceValue(func() (id [16]byte) {
 	text, _ := os.ReadFile("/proc/sys/kernel/random/boot_id")

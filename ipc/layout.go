@@ -55,7 +55,7 @@ type header struct {
 	pidSpace uint64   // process numbers mean something in this namespace only
 	cycles   uint64   // of the CPU's counter at the creation
 	madeNs   int64    // the time then, Unix
-	_        [40]byte
+	_        [48]byte
 
 	changes atomic.Uint32 // futex: a member has come or gone
 	_       [60]byte
@@ -68,13 +68,13 @@ type header struct {
 	_       [pageBytes - 320]byte
 }
 
-var _ [pageBytes]byte = [unsafe.Sizeof(header{})]byte{}         // else bump layoutVersion
-var _ [128]byte = [unsafe.Offsetof(header{}.changes)]byte{}     // else bump layoutVersion
-var _ [192]byte = [unsafe.Offsetof(header{}.directory)]byte{}   // else bump layoutVersion
-var _ [256]byte = [unsafe.Offsetof(header{}.tickets)]byte{}     // else bump layoutVersion
-var _ [lineBytes * 2]byte = [unsafe.Sizeof(member{})]byte{}     // else bump layoutVersion
-var _ [lineBytes * 4]byte = [unsafe.Sizeof(object{})]byte{}     // else bump layoutVersion
-var _ [lineBytes * 4]byte = [unsafe.Sizeof(claim{})]byte{}      // else bump layoutVersion
+var _ [pageBytes]byte = [unsafe.Sizeof(header{})]byte{}             // else bump layoutVersion
+var _ [128]byte = [unsafe.Offsetof(header{}.changes)]byte{}         // else bump layoutVersion
+var _ [192]byte = [unsafe.Offsetof(header{}.directory)]byte{}       // else bump layoutVersion
+var _ [256]byte = [unsafe.Offsetof(header{}.tickets)]byte{}         // else bump layoutVersion
+var _ [lineBytes * 2]byte = [unsafe.Sizeof(member{})]byte{}         // else bump layoutVersion
+var _ [lineBytes * 4]byte = [unsafe.Sizeof(object{})]byte{}         // else bump layoutVersion
+var _ [lineBytes * 4]byte = [unsafe.Sizeof(claim{})]byte{}          // else bump layoutVersion
 var _ [lineBytes * 2]byte = [unsafe.Offsetof(object{}.state)]byte{} // else bump layoutVersion
 
 // layout is where the parts of a space lie, in bytes from its beginning.

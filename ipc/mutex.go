@@ -157,7 +157,7 @@ func (m *Mutex) await(ctx context.Context, i int) error {
 		w := m.m.word.Load()
 		switch {
 		case c.load().state() == claimAborted:
-			return m.giveUp(s.deadlocked(i))
+			return m.leaveOff(s.deadlocked(i))
 		case w&mutexLost != 0:
 			return ErrNotRecoverable
 		case w&mutexOwner == 0:
@@ -173,13 +173,13 @@ func (m *Mutex) await(ctx context.Context, i int) error {
 		}
 		over := func() bool { return c.load().state() != claimWaiting }
 		if err := s.sleepOn(ctx, i, &m.m.word, w|mutexWaiters, over); err != nil {
-			return m.giveUp(err)
+			return m.leaveOff(err)
 		}
 	}
 }
 
-// giveUp passes on a wake-up that came for who waits no more.
-func (m *Mutex) giveUp(err error) error {
+// leaveOff passes on a wake-up that came for who waits no more.
+func (m *Mutex) leaveOff(err error) error {
 	if m.m.word.Load()&mutexOwner == 0 {
 		wake(addr(&m.m.word), 1)
 	}
@@ -188,10 +188,8 @@ func (m *Mutex) giveUp(err error) error {
 
 // Unlock gives the lock back. A lock that was taken with ErrOwnerDied and not marked
 // consistent becomes useless: everybody gets ErrNotRecoverable from then on.
-//
-//go:noinline
 func (m *Mutex) Unlock() error {
-	agent, _, _ := here()
+	agent := self()
 	w := m.m.word.Load()
 	if w&mutexOwner != m.s.owner || loadWord(&m.m.agent) != agent {
 		return ErrNotOwner
@@ -224,7 +222,7 @@ func (m *Mutex) Unlock() error {
 // MarkConsistent says that the data which the lock protects has been repaired after
 // ErrOwnerDied. The lock must be held.
 func (m *Mutex) MarkConsistent() error {
-	agent, _, _ := here()
+	agent := self()
 	w := m.m.word.Load()
 	if w&mutexOwner != m.s.owner || loadWord(&m.m.agent) != agent {
 		return ErrNotOwner

@@ -37,6 +37,11 @@ type Space struct {
 		cursor int
 	}
 
+	mine struct { // claims of this process that are HELD
+		sync.Mutex
+		held map[int][]int // by object, in the order of taking
+	}
+
 	asleep struct { // operations that wait
 		sync.Mutex
 		n    int

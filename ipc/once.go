@@ -1,0 +1,85 @@
+package ipc
+
+import (
+	"context"
+	"structs"
+	"sync/atomic"
+
+	"github.com/tutti-run/tutti/shm"
+)
+
+// Once has something done once, in whichever process comes first.
+type Once struct {
+	s *Space
+	o *onceState
+	i int
+}
+
+// onceState is one word: 0 not done, slot + 1 of the process that is about it, or
+// onceDone.
+type onceState struct {
+	_    structs.HostLayout
+	word atomic.Uint32
+}
+
+const onceDone = 1 << 31
+
+// Once returns the Once of a name, and makes it if it is not there.
+func (s *Space) Once(name string) (*Once, error) {
+	i, err := s.find(kindOnce, name, nil)
+	if err != nil {
+		return nil, err
+	}
+	return &Once{s, stateOf[onceState](&s.objects[i]), i}, nil
+}
+
+// Do calls f unless it was done before, and otherwise waits until somebody has done
+// it. If f returns an error, which is returned, or the process dies in it, it is not
+// done, and the next one tries.
+//
+//go:noinline
+func (o *Once) Do(ctx context.Context, f func() error) error {
+	agent, pc, cycles := here()
+	for {
+		w := o.o.word.Load()
+		switch {
+		case w == onceDone:
+			shm.Acquire(ptr(&o.o.word))
+			return nil
+		case w == 0 && o.s.closing.Load():
+			return ErrClosed
+		case w == 0 && o.o.word.CompareAndSwap(0, o.s.owner):
+			return o.do(f)
+		case w != 0:
+			err := o.s.waitWord(ctx, o.i, &o.o.word, agent, pc, cycles, func(now uint32) bool { return now != w })
+			if err != nil {
+				return err
+			}
+		}
+	}
+}
+
+// do calls f. When f panics, or ends its goroutine, it is not done.
+func (o *Once) do(f func() error) (err error) {
+	at("once-begun")
+	end := uint32(0)
+	defer func() {
+		shm.Release(ptr(&o.o.word))
+		o.o.word.Store(end)
+		wake(addr(&o.o.word), wakeAll)
+	}()
+	if err = f(); err == nil {
+		end = onceDone
+	}
+	return err
+}
+
+// Done reports whether it was done.
+func (o *Once) Done() bool { return o.o.word.Load() == onceDone }
+
+// buryOnce has another do what a dead process did not come to the end of.
+func buryOnce(s *Space, object, slot int) {
+	if o := stateOf[onceState](&s.objects[object]); o.word.CompareAndSwap(uint32(slot)+1, 0) {
+		wake(addr(&o.word), wakeAll)
+	}
+}
