@@ -26,6 +26,7 @@ var layers = map[string][]string{
 	"internal/record":   {},
 	"internal/results":  {},
 	"internal/progress": {},
+	"internal/waitfor":  {},
 	"internal/spool":    {"shm"},
 	"internal/options":  {"internal/command", "internal/record"},
 	"internal/engine":   {"internal/core", "internal/proc", "sched", "shm", "topo"},
@@ -36,7 +37,7 @@ var layers = map[string][]string{
 }
 
 // pure packages decide and never act.
-var pure = []string{"sched", "internal/core"}
+var pure = []string{"sched", "internal/core", "internal/waitfor"}
 
 var actors = []string{"os", "time", "sync", "sync/atomic", "context", "unsafe", "syscall", "net"}
 
