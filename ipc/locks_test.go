@@ -185,7 +185,7 @@ func TestSemaphore(t *testing.T) {
 	}
 	order := make(chan int64, 2)
 	var all sync.WaitGroup
-	for _, n := range []int64{3, 1} {
+	for _, n := range []int64{5, 1} {
 		waiting := spaces[1].objects[b.i].waiting
 		all.Go(func() {
 			if err := b.Acquire(soon(t), n); err != nil {
@@ -203,7 +203,7 @@ func TestSemaphore(t *testing.T) {
 	}
 	die(spaces[0])
 	all.Wait()
-	if first := <-order; first != 3 {
+	if first := <-order; first != 5 {
 		t.Errorf("%d units were given first", first)
 	}
 	if err := c.Acquire(soon(t), 5); err != nil {

@@ -169,7 +169,9 @@ func enterSpace(seg *shm.Segment, size int64, o Options, k kin) (*Space, error) 
 		s.buryIfDead(slot)
 	}
 	go s.guard()
-	runtime.AddCleanup(s, func(seg *shm.Segment) { _ = seg.Close() }, seg)
+	if seg.FD() >= 0 {
+		runtime.AddCleanup(s, func(seg *shm.Segment) { _ = seg.Close() }, seg)
+	}
 	return s, nil
 }
 

@@ -106,9 +106,13 @@ const (
 	Refused
 )
 
-// Decision is a ruling and why. Reason is empty if it is Granted.
+// Decision is a ruling and why.
 type Decision struct {
 	Ruling Ruling
+	// Resource is the first one that is the reason, so that the caller can put its
+	// name before Reason; -1 if no single one is.
+	Resource int
+	// Reason is for people; empty if Granted.
 	Reason string
 }
 
@@ -121,31 +125,31 @@ type Decision struct {
 // postponed is the caller's matter; the oldest first starves nobody.
 func Grant(total []int64, tasks []Task, task int, request []int64) Decision {
 	if task < 0 || task >= len(tasks) {
-		return Decision{Refused, fmt.Sprintf("there is no task %d", task)}
+		return Decision{Refused, -1, fmt.Sprintf("there is no task %d", task)}
 	}
 	t := tasks[task]
 	if len(request) != len(total) || len(t.Claim) != len(total) || len(t.Alloc) != len(total) {
-		return Decision{Refused, fmt.Sprintf("there are %d resources; the request names %d, the task claims %d and holds %d",
+		return Decision{Refused, -1, fmt.Sprintf("there are %d resources; the request names %d, the task claims %d and holds %d",
 			len(total), len(request), len(t.Claim), len(t.Alloc))}
 	}
 	for r, n := range request {
 		switch {
 		case n < 0:
-			return Decision{Refused, fmt.Sprintf("%d of resource %d is asked for; give back what is not needed instead", n, r)}
+			return Decision{Refused, r, fmt.Sprintf("%d asked for; give back what is not needed instead", n)}
 		case t.Claim[r] > total[r]:
-			return Decision{Refused, fmt.Sprintf("%d of resource %d is claimed, and there is only %d at all; claim less", t.Claim[r], r, total[r])}
+			return Decision{Refused, r, fmt.Sprintf("%d claimed, and only %d at all; claim less", t.Claim[r], total[r])}
 		case n > t.Claim[r]-t.Alloc[r]:
-			return Decision{Refused, fmt.Sprintf("%d of resource %d is asked for, %d held, and only %d claimed; claim more when the task begins",
-				n, r, t.Alloc[r], t.Claim[r])}
+			return Decision{Refused, r, fmt.Sprintf("%d asked for, %d held, and only %d claimed; claim more when the task begins",
+				n, t.Alloc[r], t.Claim[r])}
 		}
 	}
 	free, ok := unheld(total, tasks)
 	if !ok {
-		return Decision{Postponed, "more is held than there is or than was claimed"}
+		return Decision{Postponed, -1, "more is held than there is or than was claimed"}
 	}
 	for r, n := range request {
 		if n > free[r] {
-			return Decision{Postponed, fmt.Sprintf("%d of resource %d is asked for, and %d is free", n, r, free[r])}
+			return Decision{Postponed, r, fmt.Sprintf("%d asked for, %d free", n, free[r])}
 		}
 	}
 	t.Alloc = slices.Clone(t.Alloc)
@@ -155,7 +159,7 @@ func Grant(total []int64, tasks []Task, task int, request []int64) Decision {
 	after := slices.Clone(tasks)
 	after[task] = t
 	if _, ok := Safe(total, after); !ok {
-		return Decision{Postponed, "if it were given, the tasks could come to wait for each other"}
+		return Decision{Postponed, -1, "if it were given, the tasks could come to wait for each other"}
 	}
-	return Decision{Ruling: Granted}
+	return Decision{Ruling: Granted, Resource: -1}
 }

@@ -132,24 +132,25 @@ func TestGrant(t *testing.T) {
 		task    int
 		request v
 		ruling  Ruling
+		about   int
 		reason  string
 	}{
-		{"textbook", total, tasks, 1, v{1, 0, 2}, Granted, ""},
-		{"textbook, not free", total, after, 4, v{3, 3, 0}, Postponed, "3 of resource 0 is asked for, and 2 is free"},
-		{"textbook, unsafe", total, after, 0, v{0, 2, 0}, Postponed, "wait for each other"},
-		{"nothing", total, tasks, 0, v{0, 0, 0}, Granted, ""},
-		{"beyond its claim", total, tasks, 1, v{2, 0, 0}, Refused, "2 of resource 0 is asked for, 2 held, and only 3 claimed"},
-		{"beyond all", v{4}, []Task{{v{5}, v{0}}}, 0, v{1}, Refused, "5 of resource 0 is claimed, and there is only 4"},
-		{"less than nothing", total, tasks, 1, v{0, -1, 0}, Refused, "give back"},
-		{"overflow", v{9}, []Task{{v{9}, v{9}}}, 0, v{math.MaxInt64}, Refused, "only 9 claimed"},
-		{"no such task", total, tasks, 5, v{0, 0, 0}, Refused, "no task 5"},
-		{"another length", total, tasks, 1, v{0, 0}, Refused, "3 resources"},
-		{"more held than there is", v{5}, broken, 1, v{1}, Postponed, "more is held"},
+		{"textbook", total, tasks, 1, v{1, 0, 2}, Granted, -1, ""},
+		{"textbook, not free", total, after, 4, v{3, 3, 0}, Postponed, 0, "3 asked for, 2 free"},
+		{"textbook, unsafe", total, after, 0, v{0, 2, 0}, Postponed, -1, "wait for each other"},
+		{"nothing", total, tasks, 0, v{0, 0, 0}, Granted, -1, ""},
+		{"beyond its claim", total, tasks, 1, v{2, 0, 0}, Refused, 0, "2 asked for, 2 held, and only 3 claimed"},
+		{"beyond all", v{4}, []Task{{v{5}, v{0}}}, 0, v{1}, Refused, 0, "5 claimed, and only 4 at all"},
+		{"less than nothing", total, tasks, 1, v{0, -1, 0}, Refused, 1, "give back"},
+		{"overflow", v{9}, []Task{{v{9}, v{9}}}, 0, v{math.MaxInt64}, Refused, 0, "only 9 claimed"},
+		{"no such task", total, tasks, 5, v{0, 0, 0}, Refused, -1, "no task 5"},
+		{"another length", total, tasks, 1, v{0, 0}, Refused, -1, "3 resources"},
+		{"more held than there is", v{5}, broken, 1, v{1}, Postponed, -1, "more is held"},
 	} {
 		held := slices.Clone(c.tasks[min(c.task, len(c.tasks)-1)].Alloc)
 		d := Grant(c.total, c.tasks, c.task, c.request)
-		if d.Ruling != c.ruling || !strings.Contains(d.Reason, c.reason) || (d.Reason == "") != (c.ruling == Granted) {
-			t.Errorf("%s: %+v; want %d, %q", c.name, d, c.ruling, c.reason)
+		if d.Ruling != c.ruling || d.Resource != c.about || !strings.Contains(d.Reason, c.reason) || (d.Reason == "") != (c.ruling == Granted) {
+			t.Errorf("%s: %+v; want %d about %d, %q", c.name, d, c.ruling, c.about, c.reason)
 		}
 		if !slices.Equal(held, c.tasks[min(c.task, len(c.tasks)-1)].Alloc) {
 			t.Errorf("%s: the tasks have changed", c.name)

@@ -24,10 +24,13 @@ type Class int
 //	   …
 //	invariant: the pairs that Add set have no cycle
 //
-// Two who call Add at once could each set one half of a cycle, so the caller
-// lets in one at a time. To find out without that whether there is anything to
-// add, read the word that Bit names. Bits that nobody here set, in memory that a
-// stranger wrote, cost a wrong answer and never more.
+// Two who check at once could each set one half of a cycle, so the caller lets in
+// one at a time, from the check to the store. To find out without that whether
+// there is anything to add, read the word that Bit names. Where some read like
+// this, Add's plain store would be a race: call Check, and if it is ok set the bit
+// with an atomic operation, all under the lock. Order itself stores only in Add.
+// Bits that nobody here set, in memory that a stranger wrote, cost a wrong answer
+// and never more.
 //
 // A lock that is only tried cannot block: it needs no Add as next, though it is
 // held for what follows. Shared holders count like others: readers in opposite
@@ -60,7 +63,7 @@ func NewOrder(classes int, mem []uint64) (Order, error) {
 
 // Bit returns where it is recorded that next was taken while held was held: the
 // index of the word, and the bit in it. It may be read at any time, atomically;
-// where it is set, Add has nothing to do. known is false for a class that is out
+// where it is set, there is nothing to add. known is false for a class that is out
 // of range.
 func (o Order) Bit(held, next Class) (word int, bit uint64, known bool) {
 	if !o.has(held) || !o.has(next) {
@@ -69,21 +72,28 @@ func (o Order) Bit(held, next Class) (word int, bit uint64, known bool) {
 	return int(held)*o.stride + int(next)/64, 1 << (uint(next) % 64), true
 }
 
-// Add records that next was taken while held was held. If the opposite order is
-// recorded already it changes nothing and returns false with the shortest such
-// path, from next to held: each was held while the one after it was taken. That
-// is the one class alone if held and next are the same. Classes that are out of
-// range are not checked.
-func (o Order) Add(held, next Class) (path []Class, ok bool) {
+// Check reports whether next may be taken while held is held, and records
+// nothing. If the opposite order is recorded it returns false with the shortest
+// such path, from next to held: each was held while the one after it was taken.
+// That is the one class alone if held and next are the same. Classes that are out
+// of range are not checked.
+func (o Order) Check(held, next Class) (path []Class, ok bool) {
 	word, bit, known := o.Bit(held, next)
 	if !known || o.rows[word]&bit != 0 {
 		return nil, true
 	}
-	if path := o.path(next, held); path != nil {
-		return path, false
+	path = o.path(next, held)
+	return path, path == nil
+}
+
+// Add records that next was taken while held was held, unless Check says that it
+// may not be, whose answer it returns.
+func (o Order) Add(held, next Class) (path []Class, ok bool) {
+	path, ok = o.Check(held, next)
+	if word, bit, known := o.Bit(held, next); ok && known {
+		o.rows[word] |= bit
 	}
-	o.rows[word] |= bit
-	return nil, true
+	return path, ok
 }
 
 func (o Order) has(c Class) bool { return c >= 0 && int(c) < o.classes }

@@ -3,6 +3,8 @@ package waitfor
 import (
 	"math/rand/v2"
 	"slices"
+	"sync"
+	"sync/atomic"
 	"testing"
 )
 
@@ -36,6 +38,10 @@ func TestOrder(t *testing.T) {
 		{3, 70, nil},
 		{-1, 3, nil},
 	} {
+		before := slices.Clone(o.rows)
+		if path, ok := o.Check(c.held, c.next); !slices.Equal(path, c.path) || ok != (c.path == nil) || !slices.Equal(o.rows, before) {
+			t.Errorf("check %d, then %d: %v, %v; want %v and nothing recorded", c.held, c.next, path, ok, c.path)
+		}
 		if path, ok := o.Add(c.held, c.next); !slices.Equal(path, c.path) || ok != (c.path == nil) {
 			t.Errorf("%d, then %d: %v, %v; want %v", c.held, c.next, path, ok, c.path)
 		}
@@ -118,6 +124,57 @@ func TestOrderShared(t *testing.T) {
 	}
 	if _, _, known := one.Bit(2, 100); known {
 		t.Error("class 100 of 100 is known")
+	}
+}
+
+// TestOrderTogether: several that add as the comment of Order says, under the race
+// detector; what they have recorded has no cycle.
+func TestOrderTogether(t *testing.T) {
+	t.Parallel()
+	const classes = 70
+	mem := make([]uint64, OrderWords(classes))
+	var mu sync.Mutex
+	var all sync.WaitGroup
+	for seed := range uint64(4) {
+		all.Go(func() {
+			rnd := rand.New(rand.NewPCG(seed, 10))
+			o, err := NewOrder(classes, mem)
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			for range 2000 {
+				held, next := Class(rnd.IntN(classes)), Class(rnd.IntN(classes))
+				word, bit, _ := o.Bit(held, next)
+				if atomic.LoadUint64(&mem[word])&bit != 0 {
+					continue
+				}
+				mu.Lock()
+				if _, ok := o.Check(held, next); ok {
+					atomic.OrUint64(&mem[word], bit)
+				}
+				mu.Unlock()
+			}
+		})
+	}
+	all.Wait()
+	o, err := NewOrder(classes, mem)
+	if err != nil {
+		t.Fatal(err)
+	}
+	pairs := 0
+	for a := range Class(classes) {
+		for b := range Class(classes) {
+			if word, bit, _ := o.Bit(a, b); mem[word]&bit == 0 {
+				continue
+			}
+			if pairs++; o.path(b, a) != nil {
+				t.Errorf("%d, then %d, and back by %v", a, b, o.path(b, a))
+			}
+		}
+	}
+	if pairs < 500 {
+		t.Errorf("only %d pairs were recorded", pairs)
 	}
 }
 
