@@ -19,6 +19,7 @@ var layers = map[string][]string{
 	"topo":              {},
 	"shm":               {},
 	"sched":             {},
+	"ipc":               {"internal/waitfor", "shm"},
 	"internal/core":     {},
 	"internal/proc":     {},
 	"internal/command":  {},

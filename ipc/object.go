@@ -69,22 +69,29 @@ const (
 	kindBarrier
 	kindEvent
 	kindOnce
+	kindChan
+	kindStream
+	kindTopic
+	kindServer
+	kindVar
+	kindMap
+	kindCounter
+	kindBanker
+	kindTxns
 	numKinds
 )
 
-// kinds is filled by init, since its functions come back to it.
+// kinds is filled by the init functions of the kinds, since theirs come back to it.
 var kinds [numKinds]kindOf
 
 func init() {
-	kinds = [numKinds]kindOf{
-		kindMutex:     {name: "mutex", bury: buryMutex},
-		kindRWMutex:   {name: "rwmutex", repair: repairUnits, forfeit: forfeitUnits, grant: grantUnits},
-		kindSemaphore: {name: "semaphore", repair: repairUnits, forfeit: forfeitUnits, grant: grantUnits},
-		kindCond:      {name: "cond", forfeit: forfeitCond},
-		kindBarrier:   {name: "barrier", forfeit: forfeitBarrier},
-		kindEvent:     {name: "event"},
-		kindOnce:      {name: "once", bury: buryOnce},
-	}
+	kinds[kindMutex] = kindOf{name: "mutex", bury: buryMutex}
+	kinds[kindRWMutex] = kindOf{name: "rwmutex", repair: repairUnits, forfeit: forfeitUnits, grant: grantUnits}
+	kinds[kindSemaphore] = kindOf{name: "semaphore", repair: repairUnits, forfeit: forfeitUnits, grant: grantUnits}
+	kinds[kindCond] = kindOf{name: "cond", forfeit: forfeitCond}
+	kinds[kindBarrier] = kindOf{name: "barrier", forfeit: forfeitBarrier}
+	kinds[kindEvent] = kindOf{name: "event"}
+	kinds[kindOnce] = kindOf{name: "once", bury: buryOnce}
 }
 
 // how is what is done with the objects of o's kind.
@@ -128,7 +135,9 @@ func (s *Space) find(kind uint32, name string, prepare func(o *object) error) (i
 		return 0, fmt.Errorf("%w: %d objects; open it with more Objects", ErrTooMany, len(s.objects))
 	}
 	o := &s.objects[spare]
-	*(*[unsafe.Sizeof(object{})]byte)(unsafe.Pointer(o)) = [unsafe.Sizeof(object{})]byte{}
+	// Who died while he made one may have left something in it. The kind is 0, and is
+	// looked at by others.
+	clear(unsafe.Slice((*byte)(unsafe.Pointer(o)), unsafe.Sizeof(*o))[unsafe.Sizeof(o.kind):])
 	copy(o.name[:], name)
 	if prepare != nil {
 		if err := prepare(o); err != nil {
