@@ -152,9 +152,10 @@ func (s *Space) forfeit(i int) {
 		c.word.Store(uint64(w.freed()))
 		return
 	}
-	o := s.lock(w.object())
+	object := w.object() // the word of a free claim does not say it
+	o := s.lock(object)
 	if forfeit := o.how().forfeit; forfeit != nil {
-		forfeit(s, w.object(), i)
+		forfeit(s, object, i)
 	}
 	// It may have been granted, or aborted, meanwhile.
 	if w = c.load(); w.state() == claimWaiting && o.kind.Load() != kindMutex {
@@ -164,7 +165,7 @@ func (s *Space) forfeit(i int) {
 	c.word.Store(uint64(w.freed()))
 	at("forfeiting")
 	s.unlock(o)
-	s.regrant(w.object())
+	s.regrant(object)
 }
 
 // regrant gives what has become free to those who wait for it.

@@ -103,6 +103,12 @@ func (g *goroutines) awaitGone(pid int, _ uint64) bool { return g.gone(pid) }
 // die is the death of s's process, as the kernel would tell of it. Its goroutines
 // must do nothing more.
 func die(s *Space) {
+	dieUnheard(s)
+	shm.Wake(&s.members[s.slot].lifeline, 1)
+}
+
+// dieUnheard is die, but the kernel wakes nobody.
+func dieUnheard(s *Space) {
 	g := s.kin.(*goroutines)
 	g.town.mu.Lock()
 	word := g.town.lifelines[g.number]
@@ -111,7 +117,6 @@ func die(s *Space) {
 	s.closing.Store(true) // its guardian, a goroutine too, does nothing either
 	if word != nil {
 		atomic.StoreUint32(word, atomic.LoadUint32(word)|0x40000000)
-		shm.Wake(word, 1)
 	}
 }
 

@@ -1,6 +1,7 @@
 package ipc
 
 import (
+	"fmt"
 	"os"
 	"runtime"
 	"strings"
@@ -15,7 +16,7 @@ func leftovers() []string {
 	}
 	names, _ := Names(Options{})
 	for _, n := range names {
-		if strings.HasPrefix(n, "test-") {
+		if strings.HasPrefix(n, fmt.Sprintf("test-%d-", os.Getpid())) {
 			left = append(left, defaultFolder+"/"+filePrefix+n)
 		}
 	}

@@ -67,6 +67,7 @@ func (s *Space) Mutex(name string) (*Mutex, error) {
 func (m *Mutex) Lock(ctx context.Context) error {
 	agent, pc, cycles := here()
 	if m.m.word.CompareAndSwap(0, m.s.owner) { // SYNC mutex
+		at("mutex-taken")
 		m.m.own(agent, pc, cycles)
 		shm.Acquire(ptr(&m.m.word))
 		return nil
@@ -195,7 +196,10 @@ func (m *Mutex) Unlock() error {
 		return ErrNotOwner
 	}
 	storeWord(&m.m.agent, 0)
-	m.o.site.Store(0)
+	if m.o.site.Load() != 0 {
+		m.o.site.Store(0)
+	}
+	at("mutex-wiped")
 	shm.Release(ptr(&m.m.word))
 	if m.m.word.CompareAndSwap(m.s.owner, 0) { // SYNC mutex
 		return nil

@@ -69,8 +69,8 @@ type Options struct {
 }
 
 // Open opens the space of a name, and makes it if it is not there, with room for
-// size bytes of data besides its locks. A space that is there must have at least
-// that much; size 0 accepts any. It stays until it is removed, see Remove, or the
+// size bytes of data besides its locks, in steps of 64 KiB. A space that is there must
+// have at least that much. It stays until it is removed, see Remove, or the
 // machine is started anew; what a process held that died is freed by those that
 // live, or by the next that opens it.
 func Open(name string, size int64) (*Space, error) { return OpenWith(name, size, Options{}) }

@@ -1,0 +1,333 @@
+package ipc
+
+import (
+	"context"
+	"errors"
+	"runtime"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"unsafe"
+)
+
+// A process dies at every point that it passes. Points are counted by goroutine, so
+// that only the victim's count; what it was about is left as it is, since it stops
+// there for ever: its deferred functions do not run.
+
+// mortal is the goroutine that is to die.
+type mortal struct {
+	id     string
+	space  *Space
+	passed []string
+	last   int // it dies at the point of this number; -1: never
+	died   chan string
+	over   atomic.Bool // it has died, or done all
+}
+
+var mortals sync.Map // *mortal by goroutine
+
+func goroutineID() string {
+	buf := make([]byte, 64)
+	return strings.Fields(string(buf[:runtime.Stack(buf, false)]))[1]
+}
+
+func init() {
+	failpoint = func(point string) {
+		if v, ok := mortals.Load(goroutineID()); ok {
+			v.(*mortal).pass(point)
+		}
+	}
+}
+
+func (m *mortal) pass(point string) {
+	m.passed = append(m.passed, point)
+	if len(m.passed)-1 != m.last {
+		return
+	}
+	die(m.space)
+	m.died <- point
+	m.over.Store(true)
+	select {} // it is dead
+}
+
+// scenario is what a process does until it dies, and what the others then find.
+type scenario struct {
+	name string
+	// ready prepares, in a process that lives on.
+	ready func(ctx context.Context, s *Space) error
+	// act is done by the one that dies.
+	act func(ctx context.Context, s *Space) error
+	// meanwhile, if set, is done by the one that lives on while act waits.
+	meanwhile func(ctx context.Context, s *Space, over func() bool) error
+	// after is what the one that lives on finds.
+	after func(ctx context.Context, s *Space) error
+}
+
+// run runs the scenario with a death at point number last and reports where that was.
+func (sc *scenario) run(t *testing.T, last int) (died string, passed []string) {
+	t.Helper()
+	spaces := heapSpaces(t, 3, Options{})
+	ctx := soon(t)
+	witness := spaces[1]
+	must(witness.Event("not what it is about")) // object 0, which a wiped claim names
+	if sc.ready != nil {
+		if err := sc.ready(ctx, witness); err != nil {
+			t.Fatal(err)
+		}
+	}
+	m := &mortal{space: spaces[0], last: last, died: make(chan string, 1)}
+	ended := make(chan error, 1)
+	go func() {
+		m.id = goroutineID()
+		mortals.Store(m.id, m)
+		defer mortals.Delete(m.id)
+		err := sc.act(ctx, m.space)
+		m.over.Store(true)
+		ended <- err
+	}()
+	if sc.meanwhile != nil {
+		if err := sc.meanwhile(ctx, witness, m.over.Load); err != nil {
+			t.Fatal(err)
+		}
+	}
+	select {
+	case died = <-m.died:
+	case err := <-ended:
+		if err != nil {
+			t.Fatal(err)
+		}
+		passed = m.passed
+		die(m.space) // with all that it holds
+	}
+	awaitBurial(t, witness, m.space.slot)
+	if err := sc.after(ctx, witness); err != nil {
+		t.Errorf("death at %q: %v", died, err)
+	}
+	audit(t, witness, m.space.slot)
+	return died, passed
+}
+
+// awaitBurial waits until nothing of a slot is left.
+func awaitBurial(t *testing.T, s *Space, slot int) {
+	t.Helper()
+	for ctx := soon(t); s.members[slot].load().state() != memberFree; runtime.Gosched() {
+		if ctx.Err() != nil {
+			t.Fatalf("slot %d is %v", slot, s.members[slot].load().state())
+		}
+	}
+}
+
+// audit checks what must hold when a process is buried and nobody is about anything.
+func audit(t *testing.T, s *Space, slot int) {
+	t.Helper()
+	for i := range s.claims {
+		if w := s.claims[i].load(); w.state() != claimFree && w.slot() == slot {
+			t.Errorf("claim %d of the dead is in state %d of object %d", i, w.state(), w.object())
+		}
+	}
+	for i := range s.objects {
+		o := &s.objects[i]
+		if o.kind.Load() == 0 {
+			continue
+		}
+		s.unlock(s.lock(i))
+		if w := o.latch.word.Load(); w != 0 {
+			t.Errorf("the latch of %q is %#x", pinned(o.name[:]), w)
+		}
+		if k := o.kind.Load(); k == kindRWMutex || k == kindSemaphore {
+			before := stateOf[unitState](o).taken.Load()
+			repairUnits(s, i)
+			if after := stateOf[unitState](o).taken.Load(); before != after {
+				t.Errorf("%q says that %d units are taken, the claims say %d", pinned(o.name[:]), before, after)
+			}
+		}
+	}
+}
+
+// heirGets says what the next owner of a lock whose owner may have died is to get.
+func heirGets(err error) error {
+	if err == nil || errors.Is(err, ErrOwnerDied) {
+		return nil
+	}
+	return err
+}
+
+var lockScenarios = []scenario{
+	{
+		name: "mutex",
+		act: func(ctx context.Context, s *Space) error {
+			m := must(s.Mutex("m"))
+			return errors.Join(m.Lock(ctx), m.Unlock(), m.Lock(ctx))
+		},
+		after: func(ctx context.Context, s *Space) error {
+			m := must(s.Mutex("m"))
+			return errors.Join(heirGets(m.Lock(ctx)), m.MarkConsistent(), m.Unlock())
+		},
+	}, {
+		name: "units",
+		act: func(ctx context.Context, s *Space) error {
+			m := must(s.Semaphore("s", 5))
+			return errors.Join(m.Acquire(ctx, 3), m.Release(1), m.Release(2), m.Acquire(ctx, 4))
+		},
+		after: func(ctx context.Context, s *Space) error {
+			m := must(s.Semaphore("s", 5))
+			return errors.Join(m.Acquire(ctx, 5), m.Release(5))
+		},
+	}, {
+		name:  "units that are waited for",
+		ready: func(ctx context.Context, s *Space) error { return must(s.Semaphore("s", 5)).Acquire(ctx, 4) },
+		act: func(ctx context.Context, s *Space) error {
+			return must(s.Semaphore("s", 5)).Acquire(ctx, 2)
+		},
+		meanwhile: func(_ context.Context, s *Space, _ func() bool) error { return must(s.Semaphore("s", 5)).Release(4) },
+		after: func(ctx context.Context, s *Space) error {
+			m := must(s.Semaphore("s", 5))
+			return errors.Join(m.Acquire(ctx, 5), m.Release(5))
+		},
+	}, {
+		name: "readers and writers",
+		act: func(ctx context.Context, s *Space) error {
+			m := must(s.RWMutex("rw"))
+			return errors.Join(m.RLock(ctx), m.RUnlock(), m.Lock(ctx), m.Unlock(), m.Lock(ctx))
+		},
+		after: func(ctx context.Context, s *Space) error {
+			m := must(s.RWMutex("rw"))
+			return errors.Join(heirGets(m.Lock(ctx)), m.MarkConsistent(), m.Unlock(), m.RLock(ctx), m.RUnlock())
+		},
+	}, {
+		name: "event",
+		act:  func(ctx context.Context, s *Space) error { must(s.Event("e")).Set(); return nil },
+		after: func(ctx context.Context, s *Space) error {
+			must(s.Event("e")).Set()
+			return must(s.Event("e")).Wait(ctx)
+		},
+	}, {
+		name: "once",
+		act: func(ctx context.Context, s *Space) error {
+			return must(s.Once("o")).Do(ctx, func() error { at("in once"); return nil })
+		},
+		after: func(ctx context.Context, s *Space) error {
+			return must(s.Once("o")).Do(ctx, func() error { return nil })
+		},
+	}, {
+		name: "cond",
+		act: func(ctx context.Context, s *Space) error {
+			m := must(s.Mutex("m"))
+			c := must(s.Cond("c", m))
+			if err := m.Lock(ctx); err != nil {
+				return err
+			}
+			return errors.Join(c.Wait(ctx), m.Unlock())
+		},
+		meanwhile: func(_ context.Context, s *Space, over func() bool) error {
+			c := must(s.Cond("c", must(s.Mutex("m"))))
+			for ; !over(); runtime.Gosched() { // it may come before the wait, so again
+				c.Broadcast()
+			}
+			return nil
+		},
+		after: func(ctx context.Context, s *Space) error {
+			m := must(s.Mutex("m"))
+			c := must(s.Cond("c", m))
+			c.Signal()
+			return errors.Join(heirGets(m.Lock(ctx)), m.MarkConsistent(), m.Unlock())
+		},
+	}, {
+		name: "barrier",
+		act:  func(ctx context.Context, s *Space) error { return must(s.Barrier("b", 1)).Wait(ctx) },
+		after: func(ctx context.Context, s *Space) error {
+			b := must(s.Barrier("b", 1))
+			b.Reset()
+			return b.Wait(ctx)
+		},
+	},
+}
+
+func TestDeathAtEveryPoint(t *testing.T) {
+	t.Parallel()
+	for _, sc := range lockScenarios {
+		t.Run(sc.name, func(t *testing.T) {
+			t.Parallel()
+			_, points := sc.run(t, -1)
+			if len(points) < 3 {
+				t.Fatalf("only %v are passed", points)
+			}
+			for n := range points {
+				if died, _ := sc.run(t, n); died != points[n] {
+					t.Logf("point %d is %q this time, not %q", n, died, points[n])
+				}
+			}
+		})
+	}
+}
+
+// A process dies while it buries another, at every point of that.
+func TestDeathOfTheGravedigger(t *testing.T) {
+	t.Parallel()
+	bury := func(last int) []string {
+		spaces := heapSpaces(t, 4, Options{})
+		ctx := soon(t)
+		first := spaces[0]
+		m, sem := must(first.Mutex("m")), must(first.Semaphore("s", 3))
+		if err := errors.Join(m.Lock(ctx), sem.Acquire(ctx, 2), must(first.RWMutex("rw")).Lock(ctx)); err != nil {
+			t.Fatal(err)
+		}
+		digger := &mortal{space: spaces[1], last: last, died: make(chan string, 1)}
+		ended := make(chan bool)
+		first.closing.Store(true)
+		go func() {
+			digger.id = goroutineID()
+			mortals.Store(digger.id, digger)
+			defer mortals.Delete(digger.id)
+			dieUnheard(first) // so that it is this one who finds it
+			spaces[1].buryIfDead(first.slot)
+			close(ended)
+		}()
+		select {
+		case <-ended:
+		case <-digger.died:
+		}
+		spaces[2].buryTheDead()
+		awaitBurial(t, spaces[2], first.slot)
+		if last >= 0 && len(digger.passed) > last {
+			awaitBurial(t, spaces[2], spaces[1].slot)
+		}
+		s := spaces[2]
+		m, sem = must(s.Mutex("m")), must(s.Semaphore("s", 3))
+		if err := errors.Join(heirGets(m.Lock(ctx)), sem.Acquire(ctx, 3), heirGets(must(s.RWMutex("rw")).Lock(ctx))); err != nil {
+			t.Errorf("point %d: %v", last, err)
+		}
+		audit(t, s, first.slot)
+		return digger.passed
+	}
+	points := bury(-1)
+	if len(points) < 5 {
+		t.Fatalf("only %v are passed", points)
+	}
+	for n := range points {
+		bury(n)
+	}
+}
+
+// A header that was damaged, in any byte that is checked, is an error and no crash.
+func FuzzAttach(f *testing.F) {
+	f.Add(uint16(0), byte(1))
+	f.Add(uint16(8), byte(2))
+	f.Add(uint16(12), byte(255))
+	f.Fuzz(func(t *testing.T, at uint16, value byte) {
+		spaces := heapSpaces(t, 1, Options{})
+		image := unsafe.Slice((*byte)(unsafe.Pointer(spaces[0].head)), 128)
+		i := int(at) % len(image)
+		was := image[i]
+		image[i] = value
+		s, err := enterSpace(spaces[0].seg, 0, Options{}, &goroutines{&town{lifelines: map[int]*uint32{}}, 7})
+		if err == nil {
+			_ = s.Close()
+		}
+		if err == nil && was != value && i < 48 && i >= 8 && !(i >= 40) {
+			t.Errorf("byte %d was %d, is %d, and nothing is said", i, was, value)
+		}
+		image[i] = was
+	})
+}
