@@ -56,7 +56,7 @@ import (
 //	ring-freed                             it was received; burial wakes who waits
 //	ring-voided, ring-void-inner           burial dies: the next one does it again
 //	ring-skipped                           nothing is lost
-//	ring-ended                             it is closed; burial wakes who waits
+//	ring-closed                             it is closed; burial wakes who waits
 type ring struct {
 	s        *Space
 	object   int
