@@ -80,7 +80,8 @@ func TestChanSIGKILL(t *testing.T) {
 		if kill%2 == 0 {
 			_ = cmd.Wait()
 		} else {
-			go func() { _ = cmd.Wait() }() // it dies while the next one begins
+			dying := cmd
+			go func() { _ = dying.Wait() }() // it dies while the next one begins
 		}
 		cmd = startChild(t, "chat", name)
 	}
