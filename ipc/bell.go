@@ -80,7 +80,7 @@ const (
 	spinMin = 16
 	spinMax = 2048
 	// spinYield is how many looks pass until other goroutines have a turn.
-	spinYield = 32
+	spinYield = 128
 )
 
 // spinner is the budget of a handle. It is a hint.
@@ -94,8 +94,8 @@ func (sp *spinner) spin(try func() verdict) verdict {
 	}
 	for i := range budget {
 		if v := try(); v != blocked {
-			if i > budget/4 && budget < spinMax {
-				storeWord(&sp.looks, 2*budget)
+			if i > 0 && budget < spinMax {
+				storeWord(&sp.looks, min(4*budget, spinMax))
 			}
 			return v
 		}

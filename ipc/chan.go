@@ -162,11 +162,12 @@ func (c *Chan[T]) SendMany(ctx context.Context, vs []T) (n int, err error) {
 	if c.s.closing.Load() {
 		return 0, ErrClosed
 	}
-	try := func() verdict { return c.trySendMany(vs, &n) }
 	for n < len(vs) {
-		if done := try(); done == blocked {
+		got, done := c.trySendMany(vs[n:])
+		if n += got; done == blocked {
 			agent, pc, cycles := here()
-			err = c.wait(ctx, true, caller{agent, pc, cycles}, try)
+			got, err = c.sendManySlowly(ctx, vs[n:], caller{agent, pc, cycles})
+			n += got
 		} else {
 			err = c.error(done)
 		}
@@ -177,17 +178,26 @@ func (c *Chan[T]) SendMany(ctx context.Context, vs []T) (n int, err error) {
 	return n, nil
 }
 
-func (c *Chan[T]) trySendMany(vs []T, n *int) verdict {
-	p, got, done := c.claimTail(uint64(len(vs) - *n))
-	if done != ready {
+//go:noinline
+func (c *Chan[T]) sendManySlowly(ctx context.Context, vs []T, who caller) (n int, err error) {
+	err = c.wait(ctx, true, who, func() (done verdict) {
+		n, done = c.trySendMany(vs)
 		return done
+	})
+	return n, err
+}
+
+// trySendMany sends as many of vs as make one run.
+func (c *Chan[T]) trySendMany(vs []T) (int, verdict) {
+	p, got, done := c.claimTail(uint64(len(vs)))
+	if done != ready {
+		return 0, done
 	}
-	for i, v := range vs[*n : *n+int(got)] {
+	for i, v := range vs[:got] {
 		*(*T)(c.value(c.add(p, uint64(i)))) = v
 	}
 	c.fill(p, got)
-	*n += int(got)
-	return ready
+	return int(got), ready
 }
 
 // ReceiveMany receives as many messages as there are, up to len(into), and waits for
@@ -202,38 +212,44 @@ func (c *Chan[T]) ReceiveMany(ctx context.Context, into []T) (n int, ok bool, er
 	if len(into) == 0 {
 		return 0, true, nil
 	}
-	done := c.tryReceiveMany(into, &n)
+	n, done := c.tryReceiveMany(into)
 	if done == blocked {
 		agent, pc, cycles := here()
-		err = c.wait(ctx, false, caller{agent, pc, cycles}, func() verdict {
-			done = c.tryReceiveMany(into, &n)
-			return done
-		})
-		if done == blocked {
-			return 0, false, err
-		}
+		return c.receiveManySlowly(ctx, into, caller{agent, pc, cycles})
 	}
 	return n, done == ready, c.receiverError(done)
 }
 
-func (c *Chan[T]) tryReceiveMany(into []T, n *int) verdict {
+//go:noinline
+func (c *Chan[T]) receiveManySlowly(ctx context.Context, into []T, who caller) (n int, ok bool, err error) {
 	done := blocked
-	for *n < len(into) {
-		p, got, v := c.takeHead(uint64(len(into) - *n))
+	err = c.wait(ctx, false, who, func() verdict {
+		n, done = c.tryReceiveMany(into)
+		return done
+	})
+	if done == closed {
+		err = nil
+	}
+	return n, done == ready, err
+}
+
+// tryReceiveMany receives run after run.
+func (c *Chan[T]) tryReceiveMany(into []T) (n int, done verdict) {
+	for n < len(into) {
+		p, got, v := c.takeHead(uint64(len(into) - n))
 		if v != ready {
-			if *n == 0 {
-				done = v
+			if n == 0 {
+				return 0, v
 			}
 			break
 		}
-		for i := range into[*n : *n+int(got)] {
-			into[*n+i] = *(*T)(c.value(c.add(p, uint64(i))))
+		for i := range into[n : n+int(got)] {
+			into[n+i] = *(*T)(c.value(c.add(p, uint64(i))))
 		}
 		c.free(p, got)
-		*n += int(got)
-		done = ready
+		n += int(got)
 	}
-	return done
+	return n, ready
 }
 
 // All yields the messages as they come, until the channel is closed and empty. If it

@@ -367,3 +367,64 @@ func awaitClaims(t *testing.T, s *Space, n int) {
 		}
 	}
 }
+
+// Nothing is allocated where nobody must wait.
+func TestMessagesAllocateNothing(t *testing.T) {
+	s := heapSpaces(t, 1, Options{})[0]
+	c, topic := must(OpenChan[message](s, "c", 8)), must(OpenTopic[message](s, "t", 8))
+	st := must(s.Stream("s", 128))
+	w, r, sub := must(st.Writer(soon(t))), must(st.Reader(soon(t))), topic.Subscribe()
+	ctx, batch, bytes := context.Background(), make([]message, 3), make([]byte, 50)
+	n := testing.AllocsPerRun(100, func() {
+		err1 := c.Send(ctx, newMessage(1, 1))
+		_, _, err2 := c.Receive(ctx)
+		_, err3 := c.SendMany(ctx, batch)
+		_, _, err4 := c.ReceiveMany(ctx, batch)
+		err5 := topic.Publish(ctx, newMessage(1, 1))
+		_, _, err6 := sub.Next(ctx)
+		_, err7 := w.Reserve(ctx, 20)
+		err8 := w.Commit(20)
+		_, err9 := w.Write(bytes)
+		_, err10 := r.Read(bytes)
+		_, err11 := r.Read(bytes)
+		for _, err := range []error{err1, err2, err3, err4, err5, err6, err7, err8, err9, err10, err11} {
+			if err != nil {
+				t.Error(err)
+			}
+		}
+	})
+	if n > 0 {
+		t.Errorf("%v allocations", n)
+	}
+}
+
+// Whatever stands in the cells, nobody panics or goes on for ever.
+func FuzzDamagedRing(f *testing.F) {
+	f.Add(uint64(0), uint64(1), uint64(2), uint64(3))
+	f.Add(^uint64(0), uint64(1)<<62|3, uint64(1)<<63|2, uint64(0xfffff))
+	f.Fuzz(func(t *testing.T, a, b, c, d uint64) {
+		s := heapSpaces(t, 1, Options{Objects: 4, Claims: 16})[0]
+		ch, topic := must(OpenChan[uint64](s, "c", 3)), must(OpenTopic[uint64](s, "t", 3))
+		for _, r := range []*ring{ch.ring, topic.ring} {
+			for i, w := range []uint64{a, b, c} {
+				r.word(uint64(i)).Store(w)
+			}
+			r.hints.tail, r.hints.head = d, a
+		}
+		sub := topic.Subscribe()
+		ctx, cancel := context.WithCancel(context.Background())
+		cancel()
+		for range 2 {
+			_, _ = ch.TrySend(1)
+			_, _, _, _ = ch.TryReceive()
+			_, _ = ch.trySendMany(make([]uint64, 3))
+			_, _ = ch.tryReceiveMany(make([]uint64, 3))
+			_ = topic.Publish(ctx, 1)
+			_, _, _ = sub.Next(ctx)
+			ch.Len()
+		}
+		buryRing(s, ch.object, 1)
+		buryTopic(s, topic.object, 1)
+		_, _ = ch.Close(), topic.Close()
+	})
+}

@@ -1,14 +1,20 @@
 package ipc
 
 import (
+	"bytes"
 	"context"
+	"errors"
+	"io"
 	"math/rand/v2"
 	"runtime"
+	"sync"
+	"sync/atomic"
 	"testing"
 )
 
 func init() {
 	childModes["chat"] = chat
+	childModes["copy"] = copyStream
 }
 
 // chat sends all that it receives on, one by one and many at once, until it is killed.
@@ -125,4 +131,171 @@ func living(s *Space) (n int) {
 		}
 	}
 	return n
+}
+
+// TestServerSIGKILL kills servers in the middle of their work: each call is answered
+// rightly, or its client told that the server died.
+func TestServerSIGKILL(t *testing.T) {
+	t.Parallel()
+	s, name := testSpace(t, 1<<20)
+	c := must(OpenClient[uint64, uint64](s, "s", 4))
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
+	var calls atomic.Uint64
+	var clients sync.WaitGroup
+	stop := make(chan bool)
+	died := 0
+	var mu sync.Mutex
+	for range 3 {
+		clients.Go(func() {
+			for {
+				select {
+				case <-stop:
+					return
+				default:
+				}
+				n := calls.Add(1)
+				switch out, err := c.Call(ctx, n); {
+				case errors.Is(err, ErrServerDied):
+					mu.Lock()
+					died++
+					mu.Unlock()
+				case err != nil || out != n:
+					t.Errorf("%d: %d, %v", n, out, err)
+					return
+				}
+			}
+		})
+	}
+	const kills = 8
+	for range kills {
+		cmd := startChild(t, "answer", name)
+		for until := calls.Load() + 1000; calls.Load() < until && ctx.Err() == nil; {
+			runtime.Gosched()
+		}
+		if err := cmd.Process.Kill(); err != nil {
+			t.Fatal(err)
+		}
+		_ = cmd.Wait()
+	}
+	close(stop)
+	last := startChild(t, "answer", name)
+	clients.Wait()
+	if err := must(OpenServer[uint64, uint64](s, "s", 0)).Close(); err != nil {
+		t.Error(err)
+	}
+	if err := last.Wait(); err != nil {
+		t.Error(err)
+	}
+	if died > kills {
+		t.Errorf("%d calls died with %d servers", died, kills)
+	}
+	free(t, c.service)
+}
+
+// copyStream copies one stream to another, until it is killed or there is no more. How
+// far it has come the streams say themselves.
+func copyStream() error {
+	s, err := childOpen()
+	if err != nil {
+		return err
+	}
+	from, err := s.Stream("from", 0)
+	if err != nil {
+		return err
+	}
+	to, err := s.Stream("to", 0)
+	if err != nil {
+		return err
+	}
+	ctx := context.Background()
+	r, err := from.Reader(ctx)
+	if err != nil && err != ErrOwnerDied {
+		return err
+	}
+	w, err := to.Writer(ctx)
+	if err != nil && err != ErrOwnerDied {
+		return err
+	}
+	// The dead one may have written something and not released it.
+	for ahead := w.Offset() - r.Offset(); ahead > 0; {
+		b, err := r.Peek(ctx, int(ahead))
+		if err != nil {
+			return err
+		}
+		if err := r.Release(len(b)); err != nil {
+			return err
+		}
+		ahead -= int64(len(b))
+	}
+	for {
+		b, err := r.Peek(ctx, 300)
+		if err == io.EOF {
+			return errors.Join(w.End(), s.Close())
+		}
+		if err != nil {
+			return err
+		}
+		room, err := w.Reserve(ctx, len(b))
+		if err != nil {
+			return err
+		}
+		copy(room, b)
+		if err := errors.Join(w.Commit(len(b)), r.Release(len(b))); err != nil {
+			return err
+		}
+	}
+}
+
+// TestStreamSIGKILL kills a process that copies one stream to another: the next one
+// goes on, and not a byte is lost or doubled.
+func TestStreamSIGKILL(t *testing.T) {
+	t.Parallel()
+	s, name := testSpace(t, 1<<20)
+	from, to := must(s.Stream("from", 4096)), must(s.Stream("to", 2048))
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
+	const total, kills = 3_000_000, 8
+	go func() {
+		w := must(from.Writer(ctx))
+		for w.Offset() < total {
+			n := int(min(1000, total-w.Offset()))
+			if _, err := w.WriteContext(ctx, pattern(w.Offset(), n)); err != nil {
+				t.Error(err)
+				return
+			}
+		}
+		if err := w.End(); err != nil {
+			t.Error(err)
+		}
+	}()
+	r := must(to.Reader(ctx))
+	cmd := startChild(t, "copy", name)
+	killed := int64(0)
+	for {
+		b, err := r.Peek(ctx, 1<<20)
+		if err == io.EOF {
+			break
+		}
+		if err != nil || !bytes.Equal(b, pattern(r.Offset(), len(b))) {
+			t.Fatalf("%d bytes at %d are others: %v", len(b), r.Offset(), err)
+		}
+		if err := r.Release(len(b)); err != nil {
+			t.Fatal(err)
+		}
+		if r.Offset() > (killed+1)*total/(kills+1) {
+			killed++
+			if err := cmd.Process.Kill(); err != nil {
+				t.Fatal(err)
+			}
+			_ = cmd.Wait()
+			cmd = startChild(t, "copy", name)
+		}
+	}
+	if err := cmd.Wait(); err != nil {
+		t.Error(err)
+	}
+	if r.Offset() != total {
+		t.Errorf("read %d bytes of %d", r.Offset(), total)
+	}
 }

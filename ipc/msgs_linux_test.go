@@ -3,9 +3,11 @@ package ipc
 import (
 	"context"
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"strings"
+	"sync"
 	"testing"
 )
 
@@ -15,6 +17,8 @@ func init() {
 	childModes["receive"] = func() error { return benchReceive(1) }
 	childModes["receive-many"] = func() error { return benchReceive(64) }
 	childModes["echo"] = benchEcho
+	childModes["read"] = benchRead
+	childModes["answer"] = benchAnswer
 }
 
 // testSpace makes a space with a name, for children to open.
@@ -151,6 +155,137 @@ func BenchmarkChanRoundTrip(b *testing.B) {
 	}
 	if err := cmd.Wait(); err != nil {
 		b.Error(err)
+	}
+}
+
+func benchRead() error {
+	s, err := childOpen()
+	if err != nil {
+		return err
+	}
+	st, err := s.Stream("s", 0)
+	if err != nil {
+		return err
+	}
+	ctx := context.Background()
+	r, err := st.Reader(ctx)
+	if err != nil {
+		return err
+	}
+	into := make([]byte, 1<<20)
+	for {
+		b, err := r.Peek(ctx, len(into))
+		if err == io.EOF {
+			return s.Close()
+		}
+		if err != nil {
+			return err
+		}
+		copy(into, b)
+		if err := r.Release(len(b)); err != nil {
+			return err
+		}
+	}
+}
+
+func benchAnswer() error {
+	s, err := childOpen()
+	if err != nil {
+		return err
+	}
+	server, err := OpenServer[uint64, uint64](s, "s", 0)
+	if err != nil {
+		return err
+	}
+	if err := server.Serve(context.Background(), func(_ context.Context, in uint64) (uint64, error) { return in, nil }); err != nil {
+		return err
+	}
+	return s.Close()
+}
+
+// BenchmarkChanMany has two goroutines here send to two other processes.
+func BenchmarkChanMany(b *testing.B) {
+	s, name := testSpace(b, 1<<20)
+	c := must(OpenChan[uint64](s, "c", 1024))
+	cmds := []*exec.Cmd{startChild(b, "receive", name), startChild(b, "receive", name)}
+	var senders sync.WaitGroup
+	b.ResetTimer()
+	for range len(cmds) {
+		own := must(OpenChan[uint64](s, "c", 1024))
+		senders.Go(func() {
+			for i := range b.N / len(cmds) {
+				if err := own.Send(context.Background(), uint64(i)); err != nil {
+					b.Error(err)
+				}
+			}
+		})
+	}
+	senders.Wait()
+	if err := c.Close(); err != nil {
+		b.Error(err)
+	}
+	for _, cmd := range cmds {
+		if err := cmd.Wait(); err != nil {
+			b.Error(err)
+		}
+	}
+}
+
+// BenchmarkStream writes messages of 1 MiB to another process, which copies them out;
+// BenchmarkCopy is a bare copy of as much.
+func BenchmarkStream(b *testing.B) {
+	s, name := testSpace(b, 16<<20)
+	w := must(must(s.Stream("s", 4<<20)).Writer(context.Background()))
+	cmd := startChild(b, "read", name)
+	p := make([]byte, 1<<20)
+	b.SetBytes(int64(len(p)))
+	for b.Loop() {
+		if _, err := w.Write(p); err != nil {
+			b.Fatal(err)
+		}
+	}
+	if err := w.End(); err != nil {
+		b.Error(err)
+	}
+	if err := cmd.Wait(); err != nil {
+		b.Error(err)
+	}
+}
+
+func BenchmarkCopy(b *testing.B) {
+	from, to := make([]byte, 1<<20), make([]byte, 1<<20)
+	b.SetBytes(int64(len(from)))
+	for b.Loop() {
+		copy(to, from)
+	}
+}
+
+// BenchmarkCall asks another process.
+func BenchmarkCall(b *testing.B) {
+	s, name := testSpace(b, 1<<20)
+	c := must(OpenClient[uint64, uint64](s, "s", 16))
+	cmd := startChild(b, "answer", name)
+	for i := 0; b.Loop(); i++ {
+		if out, err := c.Call(context.Background(), uint64(i)); err != nil || out != uint64(i) {
+			b.Fatal(out, err)
+		}
+	}
+	if err := must(OpenServer[uint64, uint64](s, "s", 0)).Close(); err != nil {
+		b.Error(err)
+	}
+	if err := cmd.Wait(); err != nil {
+		b.Error(err)
+	}
+}
+
+// BenchmarkTopic publishes to nobody.
+func BenchmarkTopic(b *testing.B) {
+	s, _ := testSpace(b, 1<<20)
+	topic := must(OpenTopic[uint64](s, "t", 1024))
+	for i := 0; b.Loop(); i++ {
+		if err := topic.Publish(context.Background(), uint64(i)); err != nil {
+			b.Fatal(err)
+		}
 	}
 }
 

@@ -141,6 +141,7 @@ const (
 	ringCapacityMax = 1 << 20 // 44 bits of lap and 20 of index make a position
 	ringHintEvery   = 64      // positions between two stores of a shared hint
 	ringWalkMax     = 8       // cells passed before a shared hint is looked at
+	ringStepsMax    = 1 << 21 // cells passed before it is clear that this leads nowhere
 )
 
 var _ [ringRunMax + 1 - maxMembers]byte // a slot has 8 bits

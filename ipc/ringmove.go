@@ -13,8 +13,10 @@ import (
 func (r *ring) seekTail(p uint64) (uint64, cellWord, verdict) {
 	anchored := false
 	for steps := 0; ; steps++ {
-		if steps == ringWalkMax {
-			p = r.hinted(&r.hints.tail, p)
+		if steps%ringWalkMax == ringWalkMax-1 {
+			if p = r.hinted(&r.hints.tail, p); steps > ringStepsMax {
+				return p, 0, damaged
+			}
 		}
 		w := r.load(p)
 		switch d := r.ahead(w, p); {
@@ -45,8 +47,10 @@ func (r *ring) seekTail(p uint64) (uint64, cellWord, verdict) {
 func (r *ring) seekHead(p uint64) (uint64, cellWord, verdict) {
 	anchored := false
 	for steps := 0; ; steps++ {
-		if steps == ringWalkMax {
-			p = r.hinted(&r.hints.head, p)
+		if steps%ringWalkMax == ringWalkMax-1 {
+			if p = r.hinted(&r.hints.head, p); steps > ringStepsMax {
+				return p, 0, damaged
+			}
 		}
 		w := r.load(p)
 		switch d := r.ahead(w, p); {

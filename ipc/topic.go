@@ -58,8 +58,10 @@ func (t *Topic[T]) Cap() int { return int(t.capacity) }
 func (r *ring) seekTopic(p uint64) (uint64, cellWord, verdict) {
 	anchored := false
 	for steps := 0; ; steps++ {
-		if steps == ringWalkMax {
-			p = r.hinted(&r.hints.tail, p)
+		if steps%ringWalkMax == ringWalkMax-1 {
+			if p = r.hinted(&r.hints.tail, p); steps > ringStepsMax {
+				return p, 0, damaged
+			}
 		}
 		w := r.load(p)
 		switch d := r.ahead(w, p); {
