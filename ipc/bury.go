@@ -158,7 +158,7 @@ func (s *Space) forfeit(i int) {
 		forfeit(s, object, i)
 	}
 	// It may have been granted, or aborted, meanwhile.
-	if w = c.load(); w.state() == claimWaiting && o.kind.Load() != kindMutex {
+	if w = c.load(); w.state() == claimWaiting && !o.how().unlisted {
 		s.dequeue(o, i)
 	}
 	c.agent.Store(0)

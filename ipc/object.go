@@ -46,6 +46,9 @@ const (
 // function may be nil.
 type kindOf struct {
 	name string
+	// unlisted says that who waits is not on the object's list of waiters: he sleeps on
+	// a word of the object's state.
+	unlisted bool
 	// repair makes the digest of the claims anew. The latch is held.
 	repair func(s *Space, object int)
 	// bury undoes what a dead process left half done, its claims apart, which follow.
@@ -85,13 +88,13 @@ const (
 var kinds [numKinds]kindOf
 
 func init() {
-	kinds[kindMutex] = kindOf{name: "mutex", bury: buryMutex}
+	kinds[kindMutex] = kindOf{name: "mutex", unlisted: true, bury: buryMutex}
 	kinds[kindRWMutex] = kindOf{name: "rwmutex", repair: repairUnits, forfeit: forfeitUnits, grant: grantUnits}
 	kinds[kindSemaphore] = kindOf{name: "semaphore", repair: repairUnits, forfeit: forfeitUnits, grant: grantUnits}
 	kinds[kindCond] = kindOf{name: "cond", forfeit: forfeitCond}
 	kinds[kindBarrier] = kindOf{name: "barrier", forfeit: forfeitBarrier}
-	kinds[kindEvent] = kindOf{name: "event"}
-	kinds[kindOnce] = kindOf{name: "once", bury: buryOnce}
+	kinds[kindEvent] = kindOf{name: "event", unlisted: true}
+	kinds[kindOnce] = kindOf{name: "once", unlisted: true, bury: buryOnce}
 }
 
 // how is what is done with the objects of o's kind.
@@ -218,8 +221,8 @@ func (s *Space) dequeue(o *object, i int) {
 func (s *Space) relist(object int) {
 	o := &s.objects[object]
 	o.first, o.last, o.waiting = 0, 0, 0
-	if o.kind.Load() == kindMutex {
-		return // who waits for one is not listed
+	if o.how().unlisted {
+		return
 	}
 	var waiting []int
 	for i := range s.claims {
