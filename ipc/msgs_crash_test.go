@@ -25,8 +25,7 @@ type deathBed struct {
 
 var msgsBed atomic.Pointer[deathBed]
 
-// msgsPoint is the fail point of all scenarios: one function, set once, for others read
-// it at all times.
+// msgsPoint is called at every fail point.
 func msgsPoint(point string) {
 	bed := msgsBed.Load()
 	if bed == nil || bed.agent.Load() != self() {
@@ -69,7 +68,6 @@ type scenario func(t *testing.T, victim, survivor *Space) (act func(), check fun
 func everyDeath(t *testing.T, name string, play scenario) map[string]bool {
 	points := map[string]bool{}
 	t.Run(name, func(t *testing.T) {
-		failpoint = msgsPoint
 		// Points depend on what the others do at the same time, so their number is not
 		// known before.
 		for n, last := 0, false; !last; n++ {
