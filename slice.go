@@ -7,6 +7,7 @@ import (
 	"sync"
 	"unsafe"
 
+	"github.com/tutti-run/tutti/internal/codec"
 	"github.com/tutti-run/tutti/shm"
 )
 
@@ -62,7 +63,7 @@ func (t *poolTable) find(id uint64) *Pool {
 // worker goes when the worker does.
 func NewSlice[T any](p *Pool, n int) (Slice[T], error) {
 	t := reflect.TypeFor[T]()
-	if !isPlain(t) || t.Size() == 0 {
+	if !codec.IsPlain(t) || t.Size() == 0 {
 		return Slice[T]{}, fmt.Errorf("tutti: NewSlice: %v is not plain: it holds a pointer, or nothing", t)
 	}
 	if n < 0 || n > (1<<62)/int(t.Size()) {
@@ -101,13 +102,13 @@ func (s Slice[T]) Data() ([]T, error) {
 
 // MarshalBinary lets a Slice travel in a struct that is not plain itself.
 func (s Slice[T]) MarshalBinary() ([]byte, error) {
-	return encMode.Marshal([...]uint64{s.pool, uint64(s.ref), uint64(s.len)})
+	return codec.Encoding.Marshal([...]uint64{s.pool, uint64(s.ref), uint64(s.len)})
 }
 
 // UnmarshalBinary reads what MarshalBinary wrote.
 func (s *Slice[T]) UnmarshalBinary(b []byte) error {
 	var w [3]uint64
-	if err := decMode.Unmarshal(b, &w); err != nil {
+	if err := codec.Decoding.Unmarshal(b, &w); err != nil {
 		return fmt.Errorf("damaged slice: %w", err)
 	}
 	*s = Slice[T]{w[0], shm.Ref(w[1]), int64(w[2])}
@@ -146,13 +147,13 @@ func (v View[T]) Data() ([]T, error) {
 
 // MarshalBinary lets a View travel in a struct that is not plain itself.
 func (v View[T]) MarshalBinary() ([]byte, error) {
-	return encMode.Marshal([...]uint64{v.of.pool, uint64(v.of.ref), uint64(v.of.len), uint64(v.from), uint64(v.to)})
+	return codec.Encoding.Marshal([...]uint64{v.of.pool, uint64(v.of.ref), uint64(v.of.len), uint64(v.from), uint64(v.to)})
 }
 
 // UnmarshalBinary reads what MarshalBinary wrote.
 func (v *View[T]) UnmarshalBinary(b []byte) error {
 	var w [5]uint64
-	if err := decMode.Unmarshal(b, &w); err != nil {
+	if err := codec.Decoding.Unmarshal(b, &w); err != nil {
 		return fmt.Errorf("damaged view: %w", err)
 	}
 	*v = View[T]{Slice[T]{w[0], shm.Ref(w[1]), int64(w[2])}, int64(w[3]), int64(w[4])}
