@@ -1,6 +1,7 @@
 package ipc
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"maps"
@@ -28,7 +29,7 @@ var scenes = map[string]deathScene{
 		return errors.Join(v.Store(long("old")), v.Store("new"))
 	}),
 	"var, updated": varScene("old", "old and new", func(v *Var[string]) error {
-		_, err := v.Update(nil, func(old string) (string, error) { return old + " and new", nil })
+		_, err := v.Update(context.Background(), func(old string) (string, error) { return old + " and new", nil })
 		return err
 	}),
 	"var, watched": {
