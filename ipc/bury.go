@@ -57,10 +57,14 @@ func (s *Space) guard() {
 
 // buryIfDead buries the process of a slot if it is dead, and reports whether it was.
 func (s *Space) buryIfDead(slot int) bool {
-	if slot < 0 || slot >= len(s.members) || slot == s.slot || !s.dead(slot) {
+	if slot < 0 || slot >= len(s.members) || slot == s.slot {
 		return false
 	}
-	s.bury(slot)
+	epoch := s.members[slot].load().epoch() // before it is known to be dead
+	if !s.dead(slot) {
+		return false
+	}
+	s.bury(slot, epoch)
 	return true
 }
 
@@ -85,17 +89,18 @@ func (s *Space) dead(slot int) bool {
 	}
 }
 
-// bury frees all that the dead process of a slot had, and then its slot.
-func (s *Space) bury(slot int) {
+// bury frees all that the dead process of a slot had, and then its slot. It does
+// nothing when the slot is another process's by now: that of the epoch is dead.
+func (s *Space) bury(slot int, epoch uint32) {
 	m := &s.members[slot]
 	for {
 		w := m.load()
-		if w.state() == memberFree {
+		if w.state() == memberFree || w.epoch() != epoch {
 			return
 		}
 		if w.state() == memberBurying {
 			by := w.burier()
-			if by == s.slot || by < len(s.members) && s.members[by].load().state() == memberLive && !s.dead(by) {
+			if by == s.slot || by < len(s.members) && s.members[by].load().active() && !s.dead(by) {
 				return // somebody is about it
 			}
 		}
@@ -127,7 +132,7 @@ func (s *Space) clear(slot int) {
 	for other := range s.members {
 		// What it was burying itself must not be left to a slot that will be another's.
 		if w := s.members[other].load(); other != slot && w.state() == memberBurying && w.burier() == slot {
-			s.bury(other)
+			s.bury(other, w.epoch())
 		}
 	}
 	for i := range s.objects {

@@ -302,7 +302,7 @@ func playTwice(t *testing.T, scene deathScene, first, second int) (point, next s
 	if point == "" {
 		return "", ""
 	}
-	next, err = victims.run(burier, die, second, func() error { burier.bury(victim.slot); return nil })
+	next, err = victims.run(burier, die, second, func() error { burier.bury(victim.slot, 0); return nil })
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -317,4 +317,20 @@ func playTwice(t *testing.T, scene deathScene, first, second int) (point, next s
 	scene.after(t, survivor, false)
 	checkMemory(t, survivor, 2)
 	return point, next
+}
+
+// A process that has got the slot of a dead one is not buried in its place.
+func TestBuryTheRightOne(t *testing.T) {
+	t.Parallel()
+	spaces := heapSpaces(t, 2, Options{})
+	v := must(OpenVar(spaces[1], "v", long("old")))
+	slot := spaces[1].slot
+	spaces[0].bury(slot, spaces[0].members[slot].load().epoch()-1)
+	if st := spaces[0].members[slot].load().state(); st != memberLive {
+		t.Errorf("it is %v", st)
+	}
+	if err := v.Store(long("new")); err != nil {
+		t.Error(err)
+	}
+	checkMemory(t, spaces[0], 0)
 }
