@@ -34,6 +34,7 @@ type Pool struct {
 	unbind func() bool // has Open's context forget the pool
 	lent   atomic.Bool // the user has had memory of the pool: a Slice's
 	memory poolMemory
+	space  *ipc.Space // nil until it is asked for
 }
 
 // Open starts a pool and returns when all its workers are ready. When ctx ends,
@@ -57,12 +58,20 @@ func Open(ctx context.Context, c Config) (*Pool, error) {
 	if err != nil {
 		return nil, err
 	}
+	if cfg.Extra, err = ipc.SpaceBytes(spaceData(cfg.Memory), ipc.Options{}); err != nil {
+		return nil, fmt.Errorf("tutti: %w", err)
+	}
 	master, err := engine.Open(ctx, cfg)
 	if err != nil {
 		return nil, fmt.Errorf("tutti: %w", err)
 	}
 	p := newPool(master.Submitter(), names)
 	p.master = master
+	if err := p.foundSpace(cfg.Memory); err != nil {
+		master.Close()
+		master.Unmap()
+		return nil, err
+	}
 	ipc.AddMemory(p.memory)
 	p.mu.Lock()
 	p.unbind = context.AfterFunc(ctx, func() { _ = p.Close() })
@@ -181,6 +190,7 @@ func (p *Pool) Close() error {
 	unbind := p.unbind
 	p.mu.Unlock()
 	unbind()
+	p.closeSpace()
 	p.master.Close()
 	p.unmap.Do(func() {
 		ipc.RemoveMemory(p.memory)
