@@ -5,6 +5,7 @@ import (
 	"slices"
 	"structs"
 	"sync/atomic"
+	"unsafe"
 )
 
 // claim is a row of what a goroutine holds or waits for. The claims are the truth
@@ -116,7 +117,10 @@ func (s *Space) claim(object int, units int64, exclusive bool, agent, pc, cycles
 	s.idle.rows = s.idle.rows[:n-1]
 	s.idle.Unlock()
 	c := &s.claims[i]
-	c.units, c.since, c.pc = units, cycles, pc
+	// Stat reads these at any time, and forgets them when the word has changed.
+	storeWord((*uint64)(unsafe.Pointer(&c.units)), uint64(units))
+	storeWord(&c.since, cycles)
+	storeWord(&c.pc, pc)
 	c.agent.Store(agent)
 	c.stated.Store(0)
 	c.word.Store(uint64(c.load().used(object, exclusive)))

@@ -27,13 +27,15 @@ func heapSpaces(tb testing.TB, n int, o Options) []*Space {
 	}
 	seg := shm.HeapSegment(l.size)
 	town := &town{lifelines: map[int]*uint32{}}
-	furnish(seg, l, o, &goroutines{town, 0}, 1)
+	furnish(seg, l, o, &goroutines{town, 0}, heapIDs.Add(1))
 	spaces := make([]*Space, n)
 	for i := range spaces {
 		spaces[i] = town.enter(tb, seg, o)
 	}
 	return spaces
 }
+
+var heapIDs atomic.Uint64
 
 // town is where processes that are groups of goroutines live.
 type town struct {

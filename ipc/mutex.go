@@ -77,7 +77,8 @@ func (m *Mutex) Lock(ctx context.Context) error {
 
 // own says who has the lock. The caller has.
 func (m *mutexState) own(agent, pc, cycles uint64) {
-	m.pc, m.since = pc, cycles
+	storeWord(&m.pc, pc)
+	storeWord(&m.since, cycles)
 	storeWord(&m.agent, agent)
 }
 

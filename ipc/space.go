@@ -168,6 +168,7 @@ func enterSpace(seg *shm.Segment, size int64, o Options, k kin) (*Space, error) 
 	for slot := range s.members {
 		s.buryIfDead(slot)
 	}
+	AddMemory(spaceMemory{s})
 	go s.guard()
 	if seg.FD() >= 0 {
 		runtime.AddCleanup(s, func(seg *shm.Segment) { _ = seg.Close() }, seg)
@@ -218,6 +219,7 @@ func (s *Space) Close() error {
 	}
 	<-gone
 	<-s.guarded
+	RemoveMemory(spaceMemory{s})
 	m := &s.members[s.slot]
 	w := m.load()
 	m.swap(w, w.to(memberLeaving))

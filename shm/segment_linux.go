@@ -153,8 +153,8 @@ func (s *Segment) Close() error {
 		return nil
 	}
 	s.base = nil
-	if s.heap != nil {
-		s.heap = nil
+	if s.heap != nil || s.whole != nil {
+		s.heap, s.whole = nil, nil
 		return nil
 	}
 	err := errors.Join(unix.MunmapPtr(unsafe.Pointer(base), uintptr(s.size)), unix.Close(s.fd))
