@@ -32,12 +32,16 @@ func (m *mortal) be(f func()) {
 	f()
 }
 
+// atPoints are functions that are called at every fail point, by what they are for.
+var atPoints sync.Map
+
 func init() {
 	failpoint = func(point string) {
 		if v, ok := mortals.Load(self()); ok {
 			v.(*mortal).pass(point)
 		}
 		msgsPoint(point)
+		atPoints.Range(func(_, f any) bool { f.(func(string))(point); return true })
 	}
 }
 

@@ -50,7 +50,7 @@ func TestSliceInASpace(t *testing.T) {
 	}
 	made = must(NewSlice[int64](spaces[0], 10))
 	die(spaces[0])
-	awaitBurial(t, spaces[1], spaces[0])
+	seeBuried(t, spaces[1], spaces[0])
 	if _, err := spaces[1].arena.Bytes(made.ref, 80); !errors.Is(err, shm.ErrBadRef) {
 		t.Errorf("after its process died: %v", err)
 	}

@@ -207,7 +207,7 @@ func playScene(t *testing.T, scene deathScene, k int) (point string) {
 	} else {
 		t.Log(point)
 	}
-	awaitBurial(t, survivors[1], victim)
+	seeBuried(t, survivors[1], victim)
 	scene.after(t, survivors[0], point == "")
 	scene.after(t, survivors[1], point == "")
 	// The value that was may be left over where it cannot be told that it was not freed.
@@ -229,15 +229,14 @@ type victims struct {
 
 func newVictims(t *testing.T) *victims {
 	v := &victims{}
-	before := failpoint
-	failpoint = func(point string) {
+	atPoints.Store(v, func(point string) {
 		if v.agent.Load() == self() && v.left.Add(-1) == 0 {
 			v.agent.Store(0)
 			v.fall(point)
 			select {}
 		}
-	}
-	t.Cleanup(func() { failpoint = before })
+	})
+	t.Cleanup(func() { atPoints.Delete(v) })
 	return v
 }
 
@@ -312,8 +311,8 @@ func playTwice(t *testing.T, scene deathScene, first, second int) (point, next s
 	} else {
 		t.Log(point, "then", next)
 	}
-	awaitBurial(t, survivor, burier)
-	awaitBurial(t, survivor, victim)
+	seeBuried(t, survivor, burier)
+	seeBuried(t, survivor, victim)
 	scene.after(t, survivor, false)
 	checkMemory(t, survivor, 2)
 	return point, next

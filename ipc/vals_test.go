@@ -266,7 +266,7 @@ func TestCounter(t *testing.T) {
 	all.Wait()
 	want := int64(len(spaces) * rounds * (-1 + 0 + 1 + 2 + 3))
 	die(spaces[0])
-	awaitBurial(t, spaces[1], spaces[0])
+	seeBuried(t, spaces[1], spaces[0])
 	for _, s := range spaces[1:] {
 		if c := must(s.Counter("c")); c.Load() != want || c.String() != fmt.Sprint(want) {
 			t.Errorf("%d, want %d", c.Load(), want)
@@ -275,8 +275,8 @@ func TestCounter(t *testing.T) {
 	checkMemory(t, spaces[1], 0)
 }
 
-// awaitBurial waits until nothing of a dead process is left.
-func awaitBurial(t *testing.T, s, dead *Space) {
+// seeBuried waits until nothing of a dead process is left.
+func seeBuried(t *testing.T, s, dead *Space) {
 	t.Helper()
 	for ctx := soon(t); s.members[dead.slot].load().state() != memberFree; pause() {
 		if s.buryIfDead(dead.slot); ctx.Err() != nil {
