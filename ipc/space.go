@@ -199,7 +199,7 @@ func (s *Space) leave() {
 // Close gives back all that this process holds, as if it had died, and leaves the
 // space. Operations that wait return ErrClosed, and so do later ones. Nobody may
 // begin one while Close runs. The memory stays mapped as long as something refers to
-// the space.
+// the space, so that what was got from it does no harm.
 func (s *Space) Close() error {
 	s.asleep.Lock()
 	if s.closing.Swap(true) {
@@ -231,5 +231,5 @@ func (s *Space) Close() error {
 	w = m.load()
 	m.swap(w, w.freed())
 	s.changed()
-	return nil
+	return s.seg.CloseFD()
 }
