@@ -133,7 +133,7 @@ func (s *Space) await(ctx context.Context, object int, b *bell, units int64, who
 		return blocked, err
 	}
 	c := &s.claims[i]
-	c.ticket = s.head.tickets.Add(1)
+	storeWord(&c.ticket, s.head.tickets.Add(1))
 	c.word.Store(uint64(c.load().to(claimWaiting)))
 	at("await-waiting")
 	defer func() { c.settle(); s.unclaim(i) }()

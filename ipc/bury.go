@@ -165,7 +165,7 @@ func (s *Space) forfeit(i int) {
 		forfeit(s, object, i)
 	}
 	// It may have been granted, or aborted, meanwhile.
-	if w = c.load(); w.state() == claimWaiting && !o.how().unlisted {
+	if w = c.load(); !o.how().unlisted && s.listed(o, i) {
 		s.dequeue(o, i)
 	}
 	c.agent.Store(0)

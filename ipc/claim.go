@@ -44,7 +44,7 @@ type claim struct {
 	next   uint32 // in the object's list of waiters: row + 1, 0: none
 	prev   uint32
 	stated atomic.Uint32 // site may be read
-	site   [96]byte      // where, as text for other processes
+	site   site          // where, as text for other processes
 	_      [96]byte
 }
 
@@ -123,6 +123,7 @@ func (s *Space) claim(object int, units int64, exclusive bool, agent, pc, cycles
 	storeWord(&c.pc, pc)
 	c.agent.Store(agent)
 	c.stated.Store(0)
+	c.next, c.prev = 0, 0
 	c.word.Store(uint64(c.load().used(object, exclusive)))
 	return i, nil
 }
@@ -149,6 +150,9 @@ func (s *Space) unclaim(i int) {
 	s.idle.rows = append(s.idle.rows, i)
 	s.idle.Unlock()
 }
+
+// amount is how many units a claim is about, for others than its owner.
+func (c *claim) amount() int64 { return int64(loadWord((*uint64)(unsafe.Pointer(&c.units)))) }
 
 // settle makes a row of this process idle, whatever it was.
 func (c *claim) settle() { c.word.Store(uint64(c.load().to(claimIdle))) }

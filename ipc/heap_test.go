@@ -2,6 +2,7 @@ package ipc
 
 import (
 	"context"
+	"fmt"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -98,6 +99,10 @@ func (g *goroutines) gone(pid int) bool {
 	defer g.town.mu.Unlock()
 	word, known := g.town.lifelines[pid]
 	return known && word == nil
+}
+
+func (g *goroutines) kill(pid int, _ uint64) error {
+	return fmt.Errorf("process %d is not killed here", pid)
 }
 
 func (g *goroutines) awaitGone(pid int, _ uint64) bool { return g.gone(pid) }

@@ -40,6 +40,7 @@ const (
 	flagLost               // and nobody ever will
 	flagClosed             // a channel, topic or server
 	flagBroken             // a barrier
+	flagFed                // a semaphore: units were added, and more may be
 )
 
 // kindOf is what is done with the objects of a kind that is not common to all. Each
@@ -217,6 +218,11 @@ func (s *Space) dequeue(o *object, i int) {
 	o.waiting--
 }
 
+// listed reports whether claim i is in the list.
+func (s *Space) listed(o *object, i int) bool {
+	return o.first == uint32(i)+1 || s.claims[i].prev != 0
+}
+
 // relist makes the list anew from the claims that wait.
 func (s *Space) relist(object int) {
 	o := &s.objects[object]
@@ -226,7 +232,7 @@ func (s *Space) relist(object int) {
 	}
 	var waiting []int
 	for i := range s.claims {
-		if w := s.claims[i].load(); w.state() == claimWaiting && w.object() == object {
+		if w := s.claims[i].load(); (w.state() == claimWaiting || w.state() == claimAborted) && w.object() == object {
 			waiting = append(waiting, i)
 		}
 	}

@@ -176,7 +176,7 @@ func (s *Space) awaitCases(ctx context.Context, cases []Case, who caller, try fu
 			return blocked, err
 		}
 		claims, bells = append(claims, i), append(bells, b)
-		s.claims[i].ticket = ticket
+		storeWord(&s.claims[i].ticket, ticket)
 		s.claims[i].word.Store(uint64(s.claims[i].load().to(claimWaiting)))
 		at("select-waiting")
 	}

@@ -3,7 +3,6 @@ package ipc
 import (
 	"fmt"
 	"time"
-	"unsafe"
 )
 
 // Stat says what is in a space: who has it open, and who holds what. It is looked at
@@ -182,11 +181,11 @@ func (s *Space) claimStat(i int, clock clock) (claimWord, ClaimStat) {
 	if since := loadWord(&c.since); since != 0 {
 		st.Since = clock.at(since)
 	}
-	if n := int64(loadWord((*uint64)(unsafe.Pointer(&c.units)))); !w.exclusive() {
+	if n := c.amount(); !w.exclusive() {
 		st.Units = n
 	}
 	if w.state() == claimWaiting && c.stated.Load() != 0 {
-		st.Where = pinned(c.site[:])
+		st.Where, _ = c.site.read()
 	}
 	if c.load() != w {
 		return 0, ClaimStat{}
