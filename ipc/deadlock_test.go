@@ -19,7 +19,6 @@ type taken interface {
 type (
 	asMutex  struct{ *Mutex }
 	asWriter struct{ *RWMutex }
-	asReader struct{ *RWMutex }
 	asUnits  struct {
 		*Semaphore
 		n int64
@@ -30,8 +29,6 @@ func (m asMutex) take(ctx context.Context) error  { return m.Lock(ctx) }
 func (m asMutex) give() error                     { return m.Unlock() }
 func (m asWriter) take(ctx context.Context) error { return m.Lock(ctx) }
 func (m asWriter) give() error                    { return m.Unlock() }
-func (m asReader) take(ctx context.Context) error { return m.RLock(ctx) }
-func (m asReader) give() error                    { return m.RUnlock() }
 func (m asUnits) take(ctx context.Context) error  { return m.Acquire(ctx, m.n) }
 func (m asUnits) give() error                     { return m.Release(m.n) }
 
