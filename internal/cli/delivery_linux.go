@@ -44,8 +44,8 @@ type delivery struct {
 	keep    *keeping     // nil: none
 	log     *journal.Log // nil: none
 	screen  *screen
-	command func(ticket uint64) string // of what runs
-	failed  func(error)                // told once, of the first error
+	title   func(ticket uint64, slot int) string // of what runs
+	failed  func(error)                          // told once, of the first error
 	done    chan struct{}
 
 	err     error
@@ -158,7 +158,7 @@ func (d *delivery) live() {
 			return
 		}
 		d.screen.clear()
-		if err := d.printer.live(&v, d.command); err != nil {
+		if err := d.printer.live(&v, d.title); err != nil {
 			d.fail(fmt.Errorf("write output: %w", err))
 		}
 	})

@@ -24,20 +24,21 @@ func (r *mapRun) callOf(j *job) call {
 		}
 	}
 	if r.plan.Verbose {
-		r.screen.announce(j.rendered.Key())
+		r.screen.announce(j.rendered.Text(j.slot))
 	}
 	return c
 }
 
 // showLimits tells how long a command may be.
-func showLimits(to io.Writer) {
-	fmt.Fprintf(to, "Maximal size of one argument, or of a command that needs a shell: %d\nMaximal size of a command line: %d\n",
+func showLimits(to io.Writer) error {
+	_, err := fmt.Fprintf(to, "Maximal size of one argument, or of a command that needs a shell: %d\nMaximal size of a command line: %d\n",
 		command.ArgBytesMax, command.ArgsBytesMax)
+	return err
 }
 
 // admit is the last word before a start: a person's, and the gate's.
 func (r *mapRun) admit(j *job) bool {
-	if r.plan.Interactive && !ask(j.rendered.Key()) {
+	if r.plan.Interactive && !ask(j.rendered.Text(j.slot)) {
 		j.skip, j.absent = true, true
 		return true
 	}
@@ -81,7 +82,8 @@ func (r *mapRun) ended(j *job, res *result) {
 	}
 	r.mu.Unlock()
 	f := &finished{
-		Seq: j.seq, Args: j.args, Key: j.rendered.Key(), Result: *res, Ticket: j.ticket, Path: j.results, Mark: j.mark,
+		Seq: j.seq, Args: j.args, Key: j.rendered.Text(res.Slot), Result: *res, Ticket: j.ticket,
+		Path: command.FillSlot(j.results, res.Slot), Mark: j.mark,
 	}
 	if v.again {
 		r.drop(f, res)
@@ -89,7 +91,7 @@ func (r *mapRun) ended(j *job, res *result) {
 		return
 	}
 	r.supply.close()
-	j.tearDown(r.plan.WorkDir == ownFolder)
+	j.tearDown(r.plan)
 	if r.data != nil && j.input != nil {
 		if n := r.data.release(j.input, len(res.Strays) > 0); n > 0 && res.ok() {
 			r.screen.say("job %d ended before it had read all that was for it: %d bytes of the input nobody has read", j.seq, n)

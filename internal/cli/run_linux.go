@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"iter"
 	"os"
 	"sync"
@@ -52,7 +53,7 @@ func runPlan(p *plan) error {
 	}
 	switch {
 	case p.ShowLimits:
-		showLimits(os.Stderr)
+		return showLimits(os.Stdout)
 	case p.ShellQuote > 0:
 		return shop.quoted(os.Stdout)
 	}
@@ -79,7 +80,7 @@ func runPlan(p *plan) error {
 		return err
 	}
 	if p.DryRun {
-		return dryRun(jobs, r.data.discard, os.Stdout)
+		return dryRun(jobs, p.jobs, r.data.discard, os.Stdout)
 	}
 	if shop.total > 0 {
 		r.course.total = shop.total
@@ -166,6 +167,9 @@ func (r *mapRun) records(shop *workshop) error {
 		r.log, err = journal.Create(p.jobLog)
 		return err
 	}
+	if _, err := os.Stat(p.jobLog); p.RetryFailed && errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("--retry-failed: there is no job log %s, so nothing is known to have failed; name the one that an earlier run wrote", p.jobLog)
+	}
 	log, done, err := journal.Open(p.jobLog, journal.Options{RetryFailed: p.ResumeFailed || p.RetryFailed})
 	if err != nil {
 		return err
@@ -216,7 +220,7 @@ func (r *mapRun) open(shop *workshop) error {
 	r.delivery = &delivery{
 		queue: make(chan *finished, deliveryQueue), quit: make(chan struct{}), done: make(chan struct{}),
 		printer: newPrinter(r.store, p.Print > 0, p.LatestLine), log: r.log, screen: r.screen, failed: r.undelivered,
-		command: r.supply.title,
+		title: r.supply.title,
 	}
 	if p.ColorFailed {
 		r.delivery.printer.failed = mark{progress.ColorFailed, progress.Off}

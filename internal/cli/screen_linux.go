@@ -12,6 +12,7 @@ import (
 	"golang.org/x/sys/unix"
 	"golang.org/x/term"
 
+	"github.com/tutti-run/tutti/internal/command"
 	"github.com/tutti-run/tutti/internal/progress"
 	"github.com/tutti-run/tutti/internal/spool"
 )
@@ -131,7 +132,7 @@ func (s *screen) state(withJobs bool) progress.State {
 	newest := int64(0)
 	s.store.Views(func(v spool.View) {
 		st.Running++
-		j := progress.Job{Seq: v.Seq, Since: v.Start, PID: v.PID, Command: commands[v.Ticket]}
+		j := progress.Job{Seq: v.Seq, Since: v.Start, PID: v.PID, Command: command.FillSlot(commands[v.Ticket], v.Slot)}
 		if withJobs {
 			for _, stream := range []spool.Stream{spool.Stderr, spool.Stdout} {
 				if tail := s.store.Tail(&v, stream, lastLineBytes); v.Runs() && len(tail) > 0 {

@@ -3,6 +3,8 @@ package cli
 import (
 	"iter"
 	"sync"
+
+	"github.com/tutti-run/tutti/internal/command"
 )
 
 // supply hands the engine one command after the other: what is to run again
@@ -94,11 +96,15 @@ func (s *supply) calls(yield func(call) bool) {
 			s.leave()
 			continue
 		}
+		if s.slots != nil {
+			j.slot = s.slots.number()
+		}
 		if s.admit != nil && !s.admit(j) {
 			return
 		}
 		if j.skip || j.fault != nil { // a person said no, or it cannot be set up
 			s.unrun(j)
+			s.slots.vacate(j.slot)
 			s.leave()
 			continue
 		}
@@ -115,9 +121,6 @@ func (s *supply) hand(j *job) call {
 	s.out[s.given] = j
 	s.given++
 	j.ticket = uint64(s.given)
-	if s.slots != nil {
-		j.slot = s.slots.number()
-	}
 	return s.call(j)
 }
 
@@ -201,24 +204,25 @@ func (s *supply) take(index int) *job {
 	return j
 }
 
-// commands gives the commands that are out, by the ticket of their start.
+// commands gives the commands that are out, by the ticket of their start. Where the
+// workers choose the slots these are open in them.
 func (s *supply) commands() map[uint64]string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	m := make(map[uint64]string, len(s.out))
 	for _, j := range s.out {
-		m[j.ticket] = j.rendered.Key()
+		m[j.ticket] = j.rendered.Display
 	}
 	return m
 }
 
 // title is what is printed before the output of the command started under ticket.
-func (s *supply) title(ticket uint64) string {
+func (s *supply) title(ticket uint64, slot int) string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, j := range s.out {
 		if j.ticket == ticket {
-			return j.mark.Before + j.rendered.Key() + j.mark.After
+			return command.FillSlot(j.mark.Before, slot) + j.rendered.Text(slot) + j.mark.After
 		}
 	}
 	return ""

@@ -280,10 +280,13 @@ func (w *runner) spec(c *call, slot int) (proc.Command, error) {
 	}
 	if w.Terminal {
 		tty, err := os.OpenFile("/dev/tty", os.O_RDWR, 0)
-		if err != nil {
+		switch {
+		case errors.Is(err, syscall.ENXIO) || errors.Is(err, os.ErrNotExist): // there is none, as in a cron job
+		case err != nil:
 			return spec, fmt.Errorf("--tty: %w", err)
+		default:
+			spec.Stdin, spec.Terminal = tty, tty
 		}
-		spec.Stdin, spec.Terminal = tty, tty
 	}
 	return spec, nil
 }
