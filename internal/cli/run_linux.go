@@ -29,6 +29,7 @@ type mapRun struct {
 	gate     *gatekeeper // nil: every command may start
 	data     *data       // what jobs read, with --pipe; else nil
 	files    []*os.File  // that workers inherit
+	handed   []int       // descriptors that we were started with, for commands
 	log      *journal.Log
 
 	mu     sync.Mutex // over what follows
@@ -46,6 +47,10 @@ func workersFor(jobs, cpus int) int { return max(1, min(jobs, workersPerCPU*cpus
 
 // runPlan carries a plan out.
 func runPlan(p *plan) error {
+	handed, err := proc.TakeInherited() // before anything is opened here
+	if err != nil {
+		return err
+	}
 	shop, err := newWorkshop(p)
 	if err != nil {
 		return err
@@ -59,7 +64,7 @@ func runPlan(p *plan) error {
 	if err := shop.count(p.needsTotal(shop.templates)); err != nil {
 		return err
 	}
-	r := &mapRun{plan: p, screen: newScreen(p)}
+	r := &mapRun{plan: p, screen: newScreen(p), handed: handed}
 	jobs := iter.Seq[*job](shop.jobs)
 	if err := r.records(shop); err != nil {
 		return err
@@ -264,6 +269,10 @@ func (r *mapRun) share() error {
 	var streams []*os.File
 	if r.data != nil {
 		blocks, s.Files, streams = r.data.shared()
+	}
+	s.Handed, s.HandedAt = r.handed, fdPipes+len(streams)
+	for _, fd := range r.handed {
+		streams = append(streams, os.NewFile(uintptr(fd), "inherited"))
 	}
 	page, pageFile, err := newControl(s)
 	if err != nil {
