@@ -6,10 +6,14 @@ import (
 	"io"
 	"os"
 	"strings"
+	"syscall"
 	"time"
+
+	"golang.org/x/sys/unix"
 
 	"github.com/tutti-run/tutti/internal/command"
 	"github.com/tutti-run/tutti/internal/core"
+	"github.com/tutti-run/tutti/internal/progress"
 	"github.com/tutti-run/tutti/internal/spool"
 )
 
@@ -76,6 +80,10 @@ func (r *mapRun) ended(j *job, res *result) {
 	r.mu.Lock()
 	v := r.course.ended(res, j.attempt)
 	failed := r.course.halt.Failed()
+	met := v.halt != core.Continue && r.reason.last.Seq == 0
+	if met {
+		r.reason.last = progress.Failure{Seq: j.seq, How: how(res), Command: j.rendered.Key()}
+	}
 	if res.ok() && r.plan.timeout.Percent > 0 {
 		r.median.Add(core.Span(res.Runtime))
 	}
@@ -105,7 +113,11 @@ func (r *mapRun) ended(j *job, res *result) {
 	switch v.halt {
 	case core.Soon:
 		r.stop(draining)
+		if met {
+			r.waits("--halt " + r.plan.Halt)
+		}
 	case core.Now:
+		r.cuts("--halt")
 		r.stop(ending)
 	}
 }
@@ -166,6 +178,30 @@ func (r *mapRun) undelivered(err error) {
 	}
 	r.mu.Unlock()
 	r.stop(ending)
+}
+
+// outcome is how the run went, at its end.
+func (r *mapRun) outcome() progress.Outcome {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	s := r.screen
+	o := progress.Outcome{
+		Done: s.jobs.Load(), Failed: s.failed.Load(), Skipped: s.skipped.Load(), Cut: r.course.cut, CutBy: r.reason.cutBy,
+		Elapsed: time.Since(s.begin), CPU: time.Duration(r.course.cpu), CPUs: r.plan.cpus, Failures: s.failures,
+		Program: r.plan.program, JobLog: r.plan.JobLog,
+	}
+	switch {
+	case r.reason.signal != 0:
+		o.Why = unix.SignalName(syscall.Signal(r.reason.signal))
+	case r.reason.fault == nil && !r.reason.pipe && r.reason.last.Seq > 0:
+		o.Why, o.Last = "--halt "+r.plan.Halt, r.reason.last
+	}
+	if total := s.total.Load(); total >= 0 {
+		o.NotStarted = max(total-o.Done-o.Skipped-o.Cut, 0)
+	} else if r.course.stopped {
+		o.NotStarted = -1
+	}
+	return o
 }
 
 // leave says why the run ended early, and with which exit code.

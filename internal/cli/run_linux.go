@@ -31,6 +31,7 @@ type mapRun struct {
 	files    []*os.File  // that workers inherit
 	handed   []int       // descriptors that we were started with, for commands
 	log      *journal.Log
+	early    func() // ends the watch for signals before the run
 
 	mu     sync.Mutex // over what follows
 	course course
@@ -51,6 +52,7 @@ func runPlan(p *plan) error {
 	if err != nil {
 		return err
 	}
+	early := quitEarly()
 	shop, err := newWorkshop(p)
 	if err != nil {
 		return err
@@ -64,7 +66,7 @@ func runPlan(p *plan) error {
 	if err := shop.count(p.needsTotal(shop.templates)); err != nil {
 		return err
 	}
-	r := &mapRun{plan: p, screen: newScreen(p), handed: handed}
+	r := &mapRun{plan: p, screen: newScreen(p), handed: handed, early: early}
 	jobs := iter.Seq[*job](shop.jobs)
 	if err := r.records(shop); err != nil {
 		return err
@@ -102,11 +104,12 @@ func runPlan(p *plan) error {
 func (r *mapRun) run(jobs iter.Seq[*job]) error {
 	p := r.plan
 	unwatch := r.watchSignals()
+	r.early()
 	defer unwatch()
 	if r.data != nil {
 		go r.data.feed(r.fail)
 	}
-	go r.supply.read(jobs)
+	go r.supply.read(jobs, r.screen.total.Store)
 	atOnce := p.jobs
 	if p.jobsFile != "" {
 		atOnce = max(atOnce, jobsRoom(p.cpus))
@@ -128,10 +131,7 @@ func (r *mapRun) run(jobs iter.Seq[*job]) error {
 	}
 	close(r.delivery.quit)
 	<-r.delivery.done
-	r.mu.Lock()
-	signal := r.reason.signal
-	r.mu.Unlock()
-	r.screen.summary(signal, r.course.cpu)
+	r.screen.summary(r.outcome())
 	return r.leave()
 }
 

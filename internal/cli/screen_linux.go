@@ -9,7 +9,6 @@ import (
 	"syscall"
 	"time"
 
-	"golang.org/x/sys/unix"
 	"golang.org/x/term"
 
 	"github.com/tutti-run/tutti/internal/progress"
@@ -258,26 +257,18 @@ func (s *screen) explain(f *finished) {
 	}
 }
 
-// summary tells a person how the run went; signal is what ended it early, or 0.
-func (s *screen) summary(signal int, cpuNs int64) {
+// summary tells a person how the run went, and anybody what ended it early.
+func (s *screen) summary(o progress.Outcome) {
 	s.clear()
 	if s.how == showZenity {
 		_, _ = os.Stderr.WriteString(s.view().Zenity(s.state(false)) + "\n")
 	}
-	if !s.person && s.how != showPlain {
-		return
-	}
-	if signal != 0 {
-		s.say("%s: what ran was ended and the rest not started", unix.SignalName(syscall.Signal(signal)))
-	}
-	o := progress.Outcome{
-		Done: s.jobs.Load(), Failed: s.failed.Load(), Skipped: s.skipped.Load(), Elapsed: time.Since(s.begin),
-		CPU: time.Duration(cpuNs), CPUs: s.plan.cpus, Failures: s.failures, Program: s.plan.program, JobLog: s.plan.JobLog,
-	}
-	if total := s.total.Load(); total > o.Done+o.Skipped {
-		o.NotStarted = total - o.Done - o.Skipped
-	}
-	for _, line := range s.view().Summary(o) {
-		_, _ = os.Stderr.WriteString(line + "\n")
+	switch {
+	case s.person || s.how == showPlain:
+		for _, line := range s.view().Summary(o) {
+			_, _ = os.Stderr.WriteString(line + "\n")
+		}
+	case o.Why != "":
+		complain("%s", s.view().Early(o))
 	}
 }

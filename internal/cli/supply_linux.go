@@ -36,10 +36,15 @@ func newSupply(window int, retry bool, unrun func(*job), toCall func(*job) call)
 	}
 }
 
-// read reads jobs until they or the run end.
-func (s *supply) read(jobs iter.Seq[*job]) {
+// read reads jobs until they or the run end. all is told how many there are, once
+// that is known.
+func (s *supply) read(jobs iter.Seq[*job], all func(int64)) {
 	defer close(s.inputs)
+	n := int64(0)
 	for j := range jobs {
+		if j.seq > 0 && !j.absent {
+			n++
+		}
 		select {
 		case s.inputs <- j:
 		case <-s.stop:
@@ -47,6 +52,7 @@ func (s *supply) read(jobs iter.Seq[*job]) {
 			return
 		}
 	}
+	all(n)
 }
 
 // drain drops the jobs that were read and will not be handed out, until read has

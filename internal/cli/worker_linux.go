@@ -338,10 +338,14 @@ func (w *runner) report(d *proc.Result, why error) result {
 		Strays: d.Strays,
 	}
 	switch {
+	case d.Stopped == "" && d.Status.Signal == syscall.SIGKILL && w.now() == killing:
+		r.How = stopped // by follow, before the run's end was heard of
 	case d.Stopped != "" && why == errTimeout:
 		r.How = timedOut
 	case d.Stopped != "" && why == errEvicted:
 		r.How = evicted
+	case d.Stopped != "" && d.StartErr != nil: // the end came before it
+		r.How = notStarted
 	case d.Stopped != "":
 		r.How = stopped
 	case d.StartErr != nil:
