@@ -16,6 +16,7 @@ type finished struct {
 	Key    string   `cbor:"3,keyasint"` // the command, as in the job log
 	Result result   `cbor:"4,keyasint"`
 	Skip   bool     `cbor:"5,keyasint,omitempty"` // nothing is to be printed: done by an earlier run
+	Done   int64    `cbor:"-"`                    // jobs that had ended for good then, this one included
 	Again  bool     `cbor:"-"`                    // nor is this: it is only to be freed, and the job may come again
 	Ticket uint64   `cbor:"6,keyasint,omitempty"`
 	Path   string   `cbor:"7,keyasint,omitempty"` // where --results puts it
@@ -92,6 +93,7 @@ func (d *delivery) takeAll() {
 
 // take brings a job into its order and prints what is next.
 func (d *delivery) take(f *finished) {
+	d.screen.step(f)
 	if f.Again {
 		d.printer.discard(d.printer.at(f.Ticket), f)
 		delete(d.printer.begun, f.Ticket)

@@ -104,7 +104,7 @@ func (r *mapRun) ended(j *job, res *result) {
 		}
 	}
 	if v.deliver {
-		r.screen.jobs.Add(1)
+		f.Done = r.screen.jobs.Add(1)
 		r.screen.failed.Store(failed)
 		r.deliver(f)
 	} else {

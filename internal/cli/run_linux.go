@@ -232,7 +232,7 @@ func (r *mapRun) open(shop *workshop) error {
 	if r.screen.person {
 		r.delivery.printer.err.wrote = r.screen.wrote
 	}
-	r.screen.store, r.screen.command = r.store, r.supply.commands
+	r.screen.store, r.screen.titles = r.store, r.supply.titles
 	if p.KeepOrder {
 		r.delivery.order = newSequence(os.TempDir())
 	}

@@ -40,16 +40,18 @@ type screen struct {
 	pace    progress.Pace
 	left    progress.Estimator
 	begin   time.Time
-	store   *spool.Store             // nil: none yet
-	command func() map[uint64]string // of what runs
-	reason  atomic.Pointer[string]   // why nothing is started; nil: not so
-	hidden  atomic.Bool              // SIGUSR2 took it away
-	jobs    atomic.Int64             // ended
+	store   *spool.Store            // nil: none yet
+	titles  func() map[uint64]title // of what runs
+	reason  atomic.Pointer[string]  // why nothing is started; nil: not so
+	hidden  atomic.Bool             // SIGUSR2 took it away
+	jobs    atomic.Int64            // ended
 	failed  atomic.Int64
 	skipped atomic.Int64
 	total   atomic.Int64 // -1 while unknown
 
 	failures []progress.Failure
+	newest   newest // guarded by mu
+	stepped  int64  // jobs that the bar for zenity has made a step for
 }
 
 func isTerminal(f *os.File) bool { return term.IsTerminal(int(f.Fd())) }
@@ -123,14 +125,14 @@ func (s *screen) state(withJobs bool) progress.State {
 	if s.store == nil {
 		return st
 	}
-	var commands map[uint64]string
+	var titles map[uint64]title
 	if withJobs {
-		commands = s.command()
+		titles = s.titles()
 	}
-	newest := int64(0)
+	latest := newest{}
 	s.store.Views(func(v spool.View) {
 		st.Running++
-		j := progress.Job{Seq: v.Seq, Since: v.Start, PID: v.PID, Command: commands[v.Ticket]}
+		j := progress.Job{Seq: v.Seq, Since: v.Start, PID: v.PID, Command: titles[v.Ticket].command}
 		if withJobs {
 			for _, stream := range []spool.Stream{spool.Stderr, spool.Stdout} {
 				if tail := s.store.Tail(&v, stream, lastLineBytes); v.Runs() && len(tail) > 0 {
@@ -138,11 +140,12 @@ func (s *screen) state(withJobs bool) progress.State {
 				}
 			}
 		}
-		if v.Seq > newest {
-			newest, st.Newest = v.Seq, j.Command
+		if v.Seq > latest.seq && withJobs {
+			latest = newest{v.Seq, titles[v.Ticket].args}
 		}
 		st.Jobs = append(st.Jobs, j)
 	})
+	st.Newest = s.began(latest)
 	sortJobs(st.Jobs)
 	st.Left = s.left.Left(st)
 	return st
@@ -164,12 +167,39 @@ func (s *screen) draw() {
 	case showBar:
 		s.paint([]string{v.Bar(st)}, v)
 	case showZenity:
+		st.Done = s.stepped // one after the other
 		_, _ = os.Stderr.WriteString(v.Zenity(st))
 	case showPlain:
 		if s.pace.Due(st) {
 			complain("%s", v.Plain(st))
 		}
 	}
+}
+
+// newest is the argument of the job that began last, of those that were seen.
+type newest struct {
+	seq  int64
+	args string
+}
+
+// began notes a job that was seen, and gives the argument of the newest.
+func (s *screen) began(n newest) string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if n.seq > s.newest.seq {
+		s.newest = n
+	}
+	return s.newest.args
+}
+
+// step draws the bar for zenity at the end of a job.
+func (s *screen) step(f *finished) {
+	if s.how != showZenity || f.Skip || f.Again {
+		return
+	}
+	s.stepped = f.Done
+	s.began(newest{f.Seq, strings.Join(f.Args, " ")})
+	s.draw()
 }
 
 func (s *screen) paint(lines []string, v progress.View) {
@@ -261,7 +291,8 @@ func (s *screen) explain(f *finished) {
 func (s *screen) summary(o progress.Outcome) {
 	s.clear()
 	if s.how == showZenity {
-		_, _ = os.Stderr.WriteString(s.view().Zenity(s.state(false)) + "\n")
+		s.draw()
+		_, _ = os.Stderr.WriteString("\n")
 	}
 	switch {
 	case s.person || s.how == showPlain:

@@ -2,6 +2,7 @@ package cli
 
 import (
 	"iter"
+	"strings"
 	"sync"
 )
 
@@ -207,13 +208,19 @@ func (s *supply) take(index int) *job {
 	return j
 }
 
-// commands gives the commands that are out, by the ticket of their start.
-func (s *supply) commands() map[uint64]string {
+// title is what people know a job by.
+type title struct {
+	command string
+	args    string
+}
+
+// titles gives the jobs that are out, by the ticket of their start.
+func (s *supply) titles() map[uint64]title {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	m := make(map[uint64]string, len(s.out))
+	m := make(map[uint64]title, len(s.out))
 	for _, j := range s.out {
-		m[j.ticket] = j.rendered.Key()
+		m[j.ticket] = title{j.rendered.Key(), strings.Join(j.args, " ")}
 	}
 	return m
 }
