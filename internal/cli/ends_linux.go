@@ -27,7 +27,7 @@ func (r *mapRun) callOf(j *job) call {
 			c.TimeoutNs = int64(limit)
 		}
 	}
-	if r.plan.Verbose {
+	if r.plan.Verbose && !r.plan.Interactive { // the question has said it
 		r.screen.announce(j.rendered.Key())
 	}
 	return c
@@ -41,9 +41,14 @@ func showLimits(to io.Writer) {
 
 // admit is the last word before a start: a person's, and the gate's.
 func (r *mapRun) admit(j *job) bool {
-	if r.plan.Interactive && !ask(j.rendered.Key()) {
-		j.skip, j.absent = true, true
-		return true
+	if r.plan.Interactive {
+		switch r.ask(j.rendered.Key()) {
+		case replyNo:
+			j.skip, j.absent = true, true
+			return true
+		case replyNone:
+			return false
+		}
 	}
 	if r.gate != nil && !r.gate.pass(r.supply.stop) {
 		return false
@@ -117,7 +122,7 @@ func (r *mapRun) ended(j *job, res *result) {
 			r.waits("--halt " + r.plan.Halt)
 		}
 	case core.Now:
-		r.cuts("--halt")
+		r.cuts("--halt " + r.plan.Halt)
 		r.stop(ending)
 	}
 }

@@ -227,10 +227,10 @@ func (r *mapRun) open(shop *workshop) error {
 		r.delivery.printer.failed = mark{progress.ColorFailed, progress.Off}
 	}
 	if isTerminal(os.Stdout) {
-		r.delivery.printer.out.wrote = r.screen.wrote
+		r.delivery.printer.out.turn = r.screen.turn
 	}
 	if r.screen.person {
-		r.delivery.printer.err.wrote = r.screen.wrote
+		r.delivery.printer.err.turn = r.screen.turn
 	}
 	r.screen.store, r.screen.titles = r.store, r.supply.titles
 	if p.KeepOrder {

@@ -28,26 +28,29 @@ const (
 )
 
 // screen is what a person sees beside the commands' own output: how the run goes,
-// and a summary at its end. Its counters, say, announce, clear and wrote may be used from any
+// and a summary at its end. Its counters, say, announce, clear and turn may be used from any
 // goroutine, the rest from the one that prints.
 type screen struct {
-	plan    *plan
-	person  bool // standard error is a terminal
-	how     showing
-	color   bool
-	mu      sync.Mutex // over the painter
-	painter progress.Painter
-	pace    progress.Pace
-	left    progress.Estimator
-	begin   time.Time
-	store   *spool.Store            // nil: none yet
-	titles  func() map[uint64]title // of what runs
-	reason  atomic.Pointer[string]  // why nothing is started; nil: not so
-	hidden  atomic.Bool             // SIGUSR2 took it away
-	jobs    atomic.Int64            // ended
-	failed  atomic.Int64
-	skipped atomic.Int64
-	total   atomic.Int64 // -1 while unknown
+	plan     *plan
+	person   bool // standard error is a terminal
+	how      showing
+	color    bool
+	mu       sync.Mutex // over the painter and what follows
+	painter  progress.Painter
+	free     *sync.Cond // the question was answered
+	question question   // stands on the terminal
+	away     bool       // this process is stopped, or about to be
+	pace     progress.Pace
+	left     progress.Estimator
+	begin    time.Time
+	store    *spool.Store            // nil: none yet
+	titles   func() map[uint64]title // of what runs
+	reason   atomic.Pointer[string]  // why nothing is started; nil: not so
+	hidden   atomic.Bool             // SIGUSR2 took it away
+	jobs     atomic.Int64            // ended
+	failed   atomic.Int64
+	skipped  atomic.Int64
+	total    atomic.Int64 // -1 while unknown
 
 	failures []progress.Failure
 	newest   newest // guarded by mu
@@ -60,6 +63,7 @@ func newScreen(p *plan) *screen {
 	s := &screen{plan: p, begin: time.Now(), person: isTerminal(os.Stderr), how: showNothing}
 	s.color = s.person && os.Getenv("NO_COLOR") == "" && os.Getenv("TERM") != "dumb"
 	s.painter.W = os.Stderr
+	s.free = sync.NewCond(&s.mu)
 	switch {
 	case p.Bar && s.person:
 		s.how = showBar
@@ -209,6 +213,9 @@ func (s *screen) paint(lines []string, v progress.View) {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if s.away || s.question.text != "" {
+		return
+	}
 	_ = s.painter.Draw(lines, width) // a terminal that is gone shows nothing
 }
 
@@ -219,16 +226,18 @@ func (s *screen) clear() {
 	_ = s.painter.Clear()
 }
 
-// wrote tells of what was written to the terminal.
-func (s *screen) wrote(p []byte) {
-	s.mu.Lock()
+// turn has p written to the terminal, where nothing else stands.
+func (s *screen) turn(p []byte, write func()) {
+	s.own()
 	defer s.mu.Unlock()
+	_ = s.painter.Clear()
+	write()
 	s.painter.Wrote(p)
 }
 
 // announce says which command starts. Any goroutine may call it.
 func (s *screen) announce(command string) {
-	s.mu.Lock()
+	s.own()
 	defer s.mu.Unlock()
 	_ = s.painter.Clear()
 	line := []byte(command + "\n")
@@ -238,7 +247,7 @@ func (s *screen) announce(command string) {
 
 // say complains without running into what is drawn.
 func (s *screen) say(format string, args ...any) {
-	s.mu.Lock()
+	s.own()
 	defer s.mu.Unlock()
 	_ = s.painter.Clear()
 	complain(format, args...)

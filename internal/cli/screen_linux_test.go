@@ -33,23 +33,24 @@ func TestTerminalEndsAreTold(t *testing.T) {
 	s := openTerminal(t)
 	s.file("job", `echo $PARALLEL_PID > master
 echo "begun." > $SCREEN
-read x < go`)
+read x < go$1`)
 	for _, c := range []struct {
 		end  func()
 		want string
 		code int
 	}{
-		{func() { s.keysTyped(ctrlC) }, `SIGINT: 0 jobs in [0-9.]+ m?s, 2 ended by SIGINT, 1 not started`, 130},
-		{func() { s.keysTyped(ctrlBackslash) }, `SIGQUIT: 0 jobs in [0-9.]+ m?s, 2 ended by SIGQUIT, 1 not started`, 131},
+		{func() { s.keysTyped(ctrlC) }, `SIGINT: 0 jobs in [0-9.]+ m?s, 2 ended by it, 1 not started`, 130},
+		{func() { s.keysTyped(ctrlBackslash) }, `SIGQUIT: 0 jobs in [0-9.]+ m?s, 2 ended by it, 1 not started`, 131},
 		{func() {
 			if err := syscall.Kill(s.master(), syscall.SIGHUP); err != nil {
 				t.Error(err)
 			}
 			s.expect("SIGHUP: nothing more is started; jobs that run and are waited for: 2; SIGTERM ends them\n")
-			s.file("go", "\n\n")
+			s.file("go1", "\n")
+			s.file("go2", "\n")
 		}, `SIGHUP: 2 jobs in [0-9.]+ m?s, 1 not started`, 129},
 	} {
-		s.keysTyped("rm -f go; mkfifo go; tutti map -j2 bash job ::: 1 2 3\n")
+		s.keysTyped("rm -f go*; mkfifo go1 go2; tutti map -j2 bash job ::: 1 2 3\n")
 		s.expect("begun.")
 		s.expect("begun.")
 		c.end()

@@ -32,9 +32,11 @@ func (r *mapRun) watchSignals() func() {
 				// The workers hold their commands, each in a group of its own, that
 				// the terminal's Ctrl-Z does not reach; then this process stops.
 				r.control.pause(true)
+				r.screen.leave()
 				_ = syscall.Kill(os.Getpid(), syscall.SIGSTOP)
 			case syscall.SIGCONT:
 				r.control.pause(false)
+				r.screen.back()
 			case syscall.SIGUSR1:
 				go r.list()
 			case syscall.SIGUSR2:
@@ -88,7 +90,7 @@ func quitEarly() func() {
 // list says what runs, for SIGUSR1.
 func (r *mapRun) list() {
 	for _, line := range r.screen.view().Running(r.screen.state(true)) {
-		complain("%s", line)
+		r.screen.say("%s", line)
 	}
 }
 
@@ -125,6 +127,9 @@ func (r *mapRun) cuts(by string) {
 
 // interrupted ends the run because of signal number nth of its kind.
 func (r *mapRun) interrupted(s syscall.Signal, nth int) {
+	if s == syscall.SIGINT || s == syscall.SIGQUIT {
+		r.screen.pressed()
+	}
 	r.ends(s)
 	r.cuts(unix.SignalName(s))
 	switch nth {

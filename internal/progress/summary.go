@@ -87,6 +87,8 @@ func (v View) counts(o Outcome) (list []string) {
 		list = append(list, v.paint(red, fmt.Sprintf("%d failed", o.Failed)))
 	}
 	switch {
+	case o.Cut > 0 && o.CutBy == o.Why && o.Why != "":
+		list = append(list, fmt.Sprintf("%d ended by it", o.Cut))
 	case o.Cut > 0 && o.CutBy != "":
 		list = append(list, fmt.Sprintf("%d ended by %s", o.Cut, o.CutBy))
 	case o.Cut > 0:
