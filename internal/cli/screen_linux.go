@@ -11,6 +11,7 @@ import (
 
 	"golang.org/x/term"
 
+	"github.com/tutti-run/tutti/internal/proc"
 	"github.com/tutti-run/tutti/internal/progress"
 	"github.com/tutti-run/tutti/internal/spool"
 )
@@ -35,7 +36,8 @@ type screen struct {
 	person   bool // standard error is a terminal
 	how      showing
 	color    bool
-	mu       sync.Mutex // over the painter and what follows
+	shared   func() bool // another program shows our output on the same terminal
+	mu       sync.Mutex  // over the painter and what follows
 	painter  progress.Painter
 	free     *sync.Cond // the question was answered
 	question question   // stands on the terminal
@@ -46,7 +48,7 @@ type screen struct {
 	store    *spool.Store            // nil: none yet
 	titles   func() map[uint64]title // of what runs
 	reason   atomic.Pointer[string]  // why nothing is started; nil: not so
-	hidden   atomic.Bool             // SIGUSR2 took it away
+	hidden   atomic.Bool             // SIGUSR2 took it away, or brought it
 	jobs     atomic.Int64            // ended
 	failed   atomic.Int64
 	skipped  atomic.Int64
@@ -58,6 +60,12 @@ type screen struct {
 }
 
 func isTerminal(f *os.File) bool { return term.IsTerminal(int(f.Fd())) }
+
+// isPipe reports whether f is a pipe.
+func isPipe(f *os.File) bool {
+	info, err := f.Stat()
+	return err == nil && info.Mode()&os.ModeNamedPipe != 0
+}
 
 func newScreen(p *plan) *screen {
 	s := &screen{plan: p, begin: time.Now(), person: isTerminal(os.Stderr), how: showNothing}
@@ -78,6 +86,10 @@ func newScreen(p *plan) *screen {
 	if (p.Progress || p.ETA) && !s.person {
 		s.how = showPlain
 	}
+	s.shared = sync.OnceValue(func() bool {
+		asked := p.Progress || p.Bar || p.ETA
+		return s.person && !asked && isPipe(os.Stdout) && proc.ShownElsewhere(os.Stderr)
+	})
 	s.total.Store(-1)
 	return s
 }
@@ -157,7 +169,7 @@ func (s *screen) state(withJobs bool) progress.State {
 
 // draw draws what is shown as it is now.
 func (s *screen) draw() {
-	if s.hidden.Load() {
+	if s.hidden.Load() != s.shared() { // SIGUSR2 turns either round
 		s.clear()
 		return
 	}
@@ -304,6 +316,7 @@ func (s *screen) summary(o progress.Outcome) {
 		_, _ = os.Stderr.WriteString("\n")
 	}
 	switch {
+	case s.person && s.shared() && o.Failed == 0 && o.Why == "": // a pager's screen stays whole
 	case s.person || s.how == showPlain:
 		for _, line := range s.view().Summary(o) {
 			_, _ = os.Stderr.WriteString(line + "\n")

@@ -2,6 +2,7 @@ package cli
 
 import (
 	"bufio"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -273,6 +274,33 @@ func TestTmuxQuestionsInOrder(t *testing.T) {
 	s.shows(`echo 2 \?\.\.\.y\n2\necho 3 \?\.\.\.$`)
 	s.send("C-c")
 	s.shows(`echo 3 \?\.\.\..*\nSIGINT: 2 jobs in .*, 1 not started, .*\n` + bare + "$")
+}
+
+// A pager has its screen for itself; a program that writes elsewhere disturbs nobody.
+func TestTmuxPager(t *testing.T) {
+	t.Parallel()
+	if _, err := exec.LookPath("less"); err != nil {
+		t.Skip("less is not installed")
+	}
+	s := openTmux(t)
+	var rows []string
+	for n := range 23 {
+		rows = append(rows, fmt.Sprint(n+1))
+	}
+	s.run("{ seq 30 | tutti map -j1 -k 'sleep 0.02; echo {}'; echo > event; } | less")
+	s.event()
+	s.is(append(rows, ":")...)
+	s.send("q")
+	s.shows(bare + "$")
+	s.run("clear; { tutti map 'echo {}; exit {}' ::: 0 1; echo > event; } | cat")
+	s.event()
+	s.shows(`2 jobs in .*, 1 failed, .*\n +job 2, exit status 1: `)
+	s.run("clear; tutti map -j1 'sleep 0.5; echo {}' ::: a b | cat > file")
+	s.shows("1/2 jobs")
+	s.shows("^2 jobs in .*\n" + bare + "$")
+	s.run("clear; tutti map --progress -j1 'sleep 0.5; echo {}' ::: a b | cat > /dev/tty")
+	s.shows("1/2 jobs")
+	s.shows("2 jobs in .*\n" + bare + "$")
 }
 
 // Ctrl-Z takes away what is drawn, and fg brings it back.
