@@ -20,10 +20,10 @@ const outputDirect = 8 << 10
 
 // sink writes to one of this process's standard files. The first error stays.
 type sink struct {
-	fd    int
-	buf   []byte
-	err   error
-	wrote func([]byte) // told what was written; nil: nobody
+	fd   int
+	buf  []byte
+	err  error
+	turn func(p []byte, write func()) // gives the turn to write p, to a terminal; nil: nobody need
 }
 
 // Write gathers small pieces and writes large ones as they are.
@@ -47,9 +47,14 @@ func (s *sink) flush() {
 // put writes all of p. Not os.File: on descriptors 1 and 2 it ends the program
 // by SIGPIPE, with commands running.
 func (s *sink) put(p []byte) {
-	if s.wrote != nil && len(p) > 0 {
-		s.wrote(p)
+	if s.turn != nil && len(p) > 0 {
+		s.turn(p, func() { s.write(p) })
+		return
 	}
+	s.write(p)
+}
+
+func (s *sink) write(p []byte) {
 	for len(p) > 0 && s.err == nil {
 		n, err := unix.Write(s.fd, p)
 		switch {

@@ -2,6 +2,7 @@ package cli
 
 import (
 	"iter"
+	"strings"
 	"sync"
 
 	"github.com/tutti-run/tutti/internal/command"
@@ -38,10 +39,15 @@ func newSupply(window int, retry bool, unrun func(*job), toCall func(*job) call)
 	}
 }
 
-// read reads jobs until they or the run end.
-func (s *supply) read(jobs iter.Seq[*job]) {
+// read reads jobs until they or the run end. all is told how many there are, once
+// that is known.
+func (s *supply) read(jobs iter.Seq[*job], all func(int64)) {
 	defer close(s.inputs)
+	n := int64(0)
 	for j := range jobs {
+		if j.seq > 0 && !j.absent {
+			n++
+		}
 		select {
 		case s.inputs <- j:
 		case <-s.stop:
@@ -49,6 +55,7 @@ func (s *supply) read(jobs iter.Seq[*job]) {
 			return
 		}
 	}
+	all(n)
 }
 
 // drain drops the jobs that were read and will not be handed out, until read has
@@ -204,14 +211,20 @@ func (s *supply) take(index int) *job {
 	return j
 }
 
-// commands gives the commands that are out, by the ticket of their start. Where the
-// workers choose the slots these are open in them.
-func (s *supply) commands() map[uint64]string {
+// title is what people know a job by.
+type title struct {
+	command string
+	args    string
+}
+
+// titles gives the jobs that are out, by the ticket of their start. Where the workers
+// choose the slots these are open in the commands.
+func (s *supply) titles() map[uint64]title {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	m := make(map[uint64]string, len(s.out))
+	m := make(map[uint64]title, len(s.out))
 	for _, j := range s.out {
-		m[j.ticket] = j.rendered.Display
+		m[j.ticket] = title{j.rendered.Display, strings.Join(j.args, " ")}
 	}
 	return m
 }
