@@ -155,8 +155,8 @@ type toolTree struct {
 
 // settled is in how many looks a process must have been there to count. Between fork
 // and exec a job looks like the tool, and shows the tool's memory as its own; on a
-// busy machine that lasts some looks.
-const settled = 10
+// busy machine that lasts for tens of looks.
+const settled = 100
 
 func newToolTree(pid int) *toolTree { return &toolTree{root: pid, seen: map[int]int{}} }
 

@@ -90,9 +90,11 @@ func (w *workshop) buildGoPlugin() (string, error) {
 	return path, build("go", "build", "-C", filepath.Join(strings.TrimSpace(string(source)), "goplugin"), "-o", path, ".")
 }
 
+// buildTutti builds tutti as its README says to install it. With cgo, which nothing in
+// it needs, the dynamic linker would take 0.7 ms of every start.
 func (w *workshop) buildTutti() (string, error) {
 	path := filepath.Join(w.dir, "tutti")
-	return path, build("go", "build", "-o", path, "github.com/tutti-run/tutti/cmd/tutti")
+	return path, build("env", "CGO_ENABLED=0", "go", "build", "-o", path, "github.com/tutti-run/tutti/cmd/tutti")
 }
 
 func build(program string, args ...string) error {

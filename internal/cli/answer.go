@@ -5,6 +5,8 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -48,6 +50,30 @@ func answer(cmd *cobra.Command, o *options.Map, m *topo.Machine, to io.Writer) (
 	return answered, err
 }
 
+// newCompletion makes the command completion.
+func newCompletion() *cobra.Command {
+	shells := []string{"bash", "zsh", "fish"}
+	return &cobra.Command{
+		Use:   "completion bash|zsh|fish",
+		Short: "Print the script that completes command lines in a shell",
+		Long: `completion prints the script that completes tutti's command lines:
+
+  source <(tutti completion bash)                              # in ~/.bashrc
+  tutti completion zsh > "${fpath[1]}/_tutti"
+  tutti completion fish > ~/.config/fish/completions/tutti.fish`,
+		ValidArgs: shells,
+		Args: func(_ *cobra.Command, args []string) error {
+			if len(args) != 1 || !slices.Contains(shells, args[0]) {
+				return fmt.Errorf("completion %s: say bash, zsh or fish", strings.Join(args, " "))
+			}
+			return nil
+		},
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return complete(cmd.Root(), args[0], os.Stdout)
+		},
+	}
+}
+
 // complete prints the script that completes command lines in a shell.
 func complete(root *cobra.Command, shell string, to io.Writer) error {
 	if shell == "auto" {
@@ -55,6 +81,9 @@ func complete(root *cobra.Command, shell string, to io.Writer) error {
 	}
 	switch shell {
 	case "bash":
+		if _, err := io.WriteString(to, bashHelper); err != nil {
+			return err
+		}
 		return root.GenBashCompletionV2(to, true)
 	case "zsh":
 		return root.GenZshCompletion(to)
@@ -63,6 +92,20 @@ func complete(root *cobra.Command, shell string, to io.Writer) error {
 	}
 	return fmt.Errorf("--shell-completion %q: say bash, zsh, fish, or auto for that of $SHELL", shell)
 }
+
+// bashHelper stands in for what the script asks of the package bash-completion, where
+// that is not there: the words of the command line, and the one under the cursor.
+const bashHelper = `if ! declare -F _get_comp_words_by_ref >/dev/null; then
+_get_comp_words_by_ref() {
+    local line=${COMP_LINE:0:COMP_POINT}
+    read -ra words <<< "$line"
+    [[ $line == *[[:space:]] ]] && words+=("")
+    cword=$((${#words[@]} - 1))
+    cur=${words[cword]} prev=${words[cword > 0 ? cword - 1 : 0]}
+}
+__ltrim_colon_completions() { :; }
+fi
+`
 
 // counts tells how many cores and sockets this process may use.
 func counts(m *topo.Machine) (cores, sockets int) {

@@ -10,9 +10,11 @@ package cli
 import (
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"runtime/debug"
 	"strings"
+	"syscall"
 
 	"github.com/spf13/cobra"
 
@@ -60,7 +62,7 @@ func Main(args []string) int {
 		return exitMapUsage
 	}
 	root := newRoot()
-	if name == parallelName {
+	if name == parallelName && !completes(args) {
 		root = newMap(parallelName)
 		root.Use = strings.Replace(root.Use, "map", parallelName, 1)
 		root.SilenceErrors, root.SilenceUsage = true, true
@@ -75,6 +77,12 @@ func Main(args []string) int {
 	return code
 }
 
+// completes reports whether a shell asks how the words behind parallel go on: cobra
+// answers that for the root only, of which parallel is tutti map.
+func completes(args []string) bool {
+	return len(args) > 0 && (args[0] == cobra.ShellCompRequestCmd || args[0] == cobra.ShellCompNoDescRequestCmd)
+}
+
 // parallelName is the name of GNU parallel: called by it, tutti takes its place.
 const parallelName = "parallel"
 
@@ -85,7 +93,10 @@ const semaphoreName = "sem"
 // none of its own.
 func run(root *cobra.Command, name string, args []string) (code int, err error) {
 	var before []string
-	isMap := name == parallelName
+	isMap := name == parallelName && !completes(args)
+	if name == parallelName && completes(args) {
+		args = append([]string{args[0], "map"}, args[1:]...)
+	}
 	if !isMap && len(args) > 0 && args[0] == "map" {
 		isMap, before, args = true, args[:1], args[1:]
 	}
@@ -97,10 +108,31 @@ func run(root *cobra.Command, name string, args []string) (code int, err error) 
 		}
 	}
 	root.SetArgs(append(before[:len(before):len(before)], args...))
+	out := &said{to: os.Stdout}
+	root.SetOut(out)
 	if err = root.Execute(); err == nil {
-		code = 0
+		err, code = out.err, 0
+		if err != nil {
+			code = exitMapUsage
+		}
 	}
 	return code, err
+}
+
+// said keeps the first error of what is said on standard output: cobra looks at
+// none. A reader that has gone, as head does, is content.
+type said struct {
+	to  io.Writer
+	err error
+}
+
+// Write writes p.
+func (s *said) Write(p []byte) (int, error) {
+	n, err := s.to.Write(p)
+	if err != nil && s.err == nil && !errors.Is(err, syscall.EPIPE) {
+		s.err = fmt.Errorf("write standard output: %w", err)
+	}
+	return n, err
 }
 
 // complain says one thing on standard error, in one line.
@@ -132,8 +164,8 @@ may crash, hang or be killed while nothing is lost.
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		return fmt.Errorf("%w; %s --help lists the options", err, cmd.CommandPath())
 	})
-	root.CompletionOptions.HiddenDefaultCmd = false
-	root.AddCommand(newMap("tutti map"), newMan())
+	root.CompletionOptions.DisableDefaultCmd = true
+	root.AddCommand(newMap("tutti map"), newMan(), newCompletion())
 	return root
 }
 

@@ -87,6 +87,8 @@ type setup struct {
 	TempDir  string
 	Flaw     string   // why there is no file for much output
 	Files    []string // of --pipe-part
+	Handed   []int    // descriptors that commands have beside their standard files
+	HandedAt int      // where workers have them, in the same order
 }
 
 type termStep struct {

@@ -1,6 +1,9 @@
 package cli
 
-import "github.com/tutti-run/tutti/internal/core"
+import (
+	"github.com/tutti-run/tutti/internal/core"
+	"github.com/tutti-run/tutti/internal/progress"
+)
 
 // course decides, as commands end, what follows: whether to run one again, whether
 // what it wrote is delivered, whether the run is to end, and with which exit code.
@@ -12,6 +15,7 @@ type course struct {
 	stopped bool  // nothing is started any more
 
 	jobs int64 // that ended for good
+	cut  int64 // that were ended with the run
 	cpu  int64 // ns that they used
 }
 
@@ -25,6 +29,9 @@ type verdict struct {
 // ended judges the end of attempt number attempt (from 1) of a job.
 func (c *course) ended(r *result, attempt int64) verdict {
 	c.cpu += r.CPU
+	if r.How == stopped {
+		c.cut++
+	}
 	if r.How == notStarted || r.How == stopped {
 		return verdict{} // as if it had never been among the inputs
 	}
@@ -39,9 +46,11 @@ func (c *course) ended(r *result, attempt int64) verdict {
 
 // reason is why a run ended before its inputs did.
 type reason struct {
-	signal int   // that asked for it
-	fault  error // of tutti's own: a full disk, wrong input, …
-	pipe   bool  // the reader of our output has gone
+	signal int              // that asked for it
+	cutBy  string           // what ended the jobs that ran; "" nothing with a name
+	last   progress.Failure // the job that met the halt rule; its Seq 0: none
+	fault  error            // of tutti's own: a full disk, wrong input, …
+	pipe   bool             // the reader of our output has gone
 }
 
 // exitPipe is what a shell shows of a program that wrote to a closed pipe.

@@ -117,6 +117,9 @@ func (d *data) jobs(yield func(*job) bool) {
 			}
 			j = d.shop.prepare(command.Job{Seq: seq, Total: int64(len(d.args)), Args: args})
 			j.input = in
+			if len(args) == 1 && args[0] == "" {
+				j.args = nil
+			}
 		}
 		if !yield(j) {
 			return
@@ -124,10 +127,13 @@ func (d *data) jobs(yield func(*job) bool) {
 	}
 }
 
-// argsOf are a job's arguments: the file of --cat and --fifo, or those of --tee.
+// argsOf are a job's arguments: the file of --cat and --fifo, which is alone then as
+// in GNU parallel, or those of --tee.
 func (d *data) argsOf(in *intake, seq int64) ([]string, error) {
 	var args []string
 	switch {
+	case in.Path != "":
+		args = []string{in.Path}
 	case in.Slot > 0 && in.Slot <= len(d.args):
 		args = d.args[in.Slot-1]
 	case d.args != nil:
@@ -139,8 +145,8 @@ func (d *data) argsOf(in *intake, seq int64) ([]string, error) {
 		}
 		args = next.Args
 	}
-	if in.Path != "" {
-		args = append([]string{in.Path}, args...)
+	if len(args) == 0 {
+		args = []string{""} // as in GNU parallel {} is an empty word
 	}
 	return args, nil
 }

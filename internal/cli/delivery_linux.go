@@ -11,15 +11,17 @@ import (
 // finished is a job that has ended and is to be delivered: printed, and then
 // noted in the job log. It is plain data and may wait in a file.
 type finished struct {
-	Seq    int64    `cbor:"1,keyasint"`
-	Args   []string `cbor:"2,keyasint,omitempty"`
-	Key    string   `cbor:"3,keyasint"` // the command, as in the job log
-	Result result   `cbor:"4,keyasint"`
-	Skip   bool     `cbor:"5,keyasint,omitempty"` // nothing is to be printed: done by an earlier run
-	Again  bool     `cbor:"-"`                    // nor is this: it is only to be freed, and the job may come again
-	Ticket uint64   `cbor:"6,keyasint,omitempty"`
-	Path   string   `cbor:"7,keyasint,omitempty"` // where --results puts it
-	Mark   mark     `cbor:"8,keyasint,omitempty"`
+	Seq     int64         `cbor:"1,keyasint"`
+	Args    []string      `cbor:"2,keyasint,omitempty"`
+	Key     string        `cbor:"3,keyasint"` // the command, as in the job log
+	Result  result        `cbor:"4,keyasint"`
+	Skip    bool          `cbor:"5,keyasint,omitempty"` // nothing is to be printed: done by an earlier run
+	Done    int64         `cbor:"-"`                    // jobs that had ended for good then, this one included
+	printed chan struct{} // no job: closed when all before it is printed
+	Again   bool          `cbor:"-"` // nor is this: it is only to be freed, and the job may come again
+	Ticket  uint64        `cbor:"6,keyasint,omitempty"`
+	Path    string        `cbor:"7,keyasint,omitempty"` // where --results puts it
+	Mark    mark          `cbor:"8,keyasint,omitempty"`
 }
 
 // entry is its line in the job log.
@@ -44,8 +46,8 @@ type delivery struct {
 	keep    *keeping     // nil: none
 	log     *journal.Log // nil: none
 	screen  *screen
-	command func(ticket uint64) string // of what runs
-	failed  func(error)                // told once, of the first error
+	title   func(ticket uint64, slot int) string // of what runs
+	failed  func(error)                          // told once, of the first error
 	done    chan struct{}
 
 	err     error
@@ -92,6 +94,12 @@ func (d *delivery) takeAll() {
 
 // take brings a job into its order and prints what is next.
 func (d *delivery) take(f *finished) {
+	if f.printed != nil {
+		d.settle()
+		close(f.printed)
+		return
+	}
+	d.screen.step(f)
 	if f.Again {
 		d.printer.discard(d.printer.at(f.Ticket), f)
 		delete(d.printer.begun, f.Ticket)
@@ -158,7 +166,7 @@ func (d *delivery) live() {
 			return
 		}
 		d.screen.clear()
-		if err := d.printer.live(&v, d.command); err != nil {
+		if err := d.printer.live(&v, d.title); err != nil {
 			d.fail(fmt.Errorf("write output: %w", err))
 		}
 	})

@@ -6,6 +6,8 @@ import (
 	"iter"
 	"runtime"
 	"runtime/debug"
+
+	"github.com/tutti-run/tutti/internal/command"
 )
 
 // collectEvery is how many commands are printed between two collections of
@@ -15,8 +17,9 @@ import (
 const collectEvery = 4096
 
 // dryRun prints the commands in the order of the inputs and starts nothing. The
-// slot, {%}, is printed as it stands: it is chance. done is told of each job.
-func dryRun(jobs iter.Seq[*job], done func(*job), to io.Writer) error {
+// slots are given in turn, as to jobs that all take the same time. done is told of
+// each job.
+func dryRun(jobs iter.Seq[*job], slots int, done func(*job), to io.Writer) error {
 	runtime.GOMAXPROCS(1) // or each collection wakes threads on all CPUs
 	debug.SetGCPercent(-1)
 	out := bufio.NewWriterSize(to, dryRunBuffer)
@@ -32,7 +35,8 @@ func dryRun(jobs iter.Seq[*job], done func(*job), to io.Writer) error {
 			_ = out.Flush()
 			return j.fault
 		}
-		for _, text := range []string{j.mark.Before, j.rendered.Key(), j.mark.After, "\n"} {
+		slot := int((j.seq-1)%int64(slots)) + 1
+		for _, text := range []string{command.FillSlot(j.mark.Before, slot), j.rendered.Text(slot), j.mark.After, "\n"} {
 			_, _ = out.WriteString(text) // the first error stays and Flush returns it
 		}
 	}

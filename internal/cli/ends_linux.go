@@ -6,10 +6,14 @@ import (
 	"io"
 	"os"
 	"strings"
+	"syscall"
 	"time"
+
+	"golang.org/x/sys/unix"
 
 	"github.com/tutti-run/tutti/internal/command"
 	"github.com/tutti-run/tutti/internal/core"
+	"github.com/tutti-run/tutti/internal/progress"
 	"github.com/tutti-run/tutti/internal/spool"
 )
 
@@ -23,23 +27,29 @@ func (r *mapRun) callOf(j *job) call {
 			c.TimeoutNs = int64(limit)
 		}
 	}
-	if r.plan.Verbose {
-		r.screen.announce(j.rendered.Key())
+	if r.plan.Verbose && !r.plan.Interactive { // the question has said it
+		r.screen.announce(j.rendered.Text(j.slot))
 	}
 	return c
 }
 
 // showLimits tells how long a command may be.
-func showLimits(to io.Writer) {
-	fmt.Fprintf(to, "Maximal size of one argument, or of a command that needs a shell: %d\nMaximal size of a command line: %d\n",
+func showLimits(to io.Writer) error {
+	_, err := fmt.Fprintf(to, "Maximal size of one argument, or of a command that needs a shell: %d\nMaximal size of a command line: %d\n",
 		command.ArgBytesMax, command.ArgsBytesMax)
+	return err
 }
 
 // admit is the last word before a start: a person's, and the gate's.
 func (r *mapRun) admit(j *job) bool {
-	if r.plan.Interactive && !ask(j.rendered.Key()) {
-		j.skip, j.absent = true, true
-		return true
+	if r.plan.Interactive {
+		switch r.ask(j.rendered.Text(j.slot)) {
+		case replyNo:
+			j.skip, j.absent = true, true
+			return true
+		case replyNone:
+			return false
+		}
 	}
 	if r.gate != nil && !r.gate.pass(r.supply.stop) {
 		return false
@@ -76,12 +86,17 @@ func (r *mapRun) ended(j *job, res *result) {
 	r.mu.Lock()
 	v := r.course.ended(res, j.attempt)
 	failed := r.course.halt.Failed()
+	met := v.halt != core.Continue && r.reason.last.Seq == 0
+	if met {
+		r.reason.last = progress.Failure{Seq: j.seq, How: how(res), Command: j.rendered.Text(res.Slot)}
+	}
 	if res.ok() && r.plan.timeout.Percent > 0 {
 		r.median.Add(core.Span(res.Runtime))
 	}
 	r.mu.Unlock()
 	f := &finished{
-		Seq: j.seq, Args: j.args, Key: j.rendered.Key(), Result: *res, Ticket: j.ticket, Path: j.results, Mark: j.mark,
+		Seq: j.seq, Args: j.args, Key: j.rendered.Text(res.Slot), Result: *res, Ticket: j.ticket,
+		Path: command.FillSlot(j.results, res.Slot), Mark: j.mark,
 	}
 	if v.again {
 		r.drop(f, res)
@@ -89,14 +104,14 @@ func (r *mapRun) ended(j *job, res *result) {
 		return
 	}
 	r.supply.close()
-	j.tearDown(r.plan.WorkDir == ownFolder)
+	j.tearDown(r.plan)
 	if r.data != nil && j.input != nil {
 		if n := r.data.release(j.input, len(res.Strays) > 0); n > 0 && res.ok() {
 			r.screen.say("job %d ended before it had read all that was for it: %d bytes of the input nobody has read", j.seq, n)
 		}
 	}
 	if v.deliver {
-		r.screen.jobs.Add(1)
+		f.Done = r.screen.jobs.Add(1)
 		r.screen.failed.Store(failed)
 		r.deliver(f)
 	} else {
@@ -105,7 +120,11 @@ func (r *mapRun) ended(j *job, res *result) {
 	switch v.halt {
 	case core.Soon:
 		r.stop(draining)
+		if met {
+			r.waits("--halt " + r.plan.Halt)
+		}
 	case core.Now:
+		r.cuts("--halt " + r.plan.Halt)
 		r.stop(ending)
 	}
 }
@@ -166,6 +185,30 @@ func (r *mapRun) undelivered(err error) {
 	}
 	r.mu.Unlock()
 	r.stop(ending)
+}
+
+// outcome is how the run went, at its end.
+func (r *mapRun) outcome() progress.Outcome {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	s := r.screen
+	o := progress.Outcome{
+		Done: s.jobs.Load(), Failed: s.failed.Load(), Skipped: s.skipped.Load(), Cut: r.course.cut, CutBy: r.reason.cutBy,
+		Elapsed: time.Since(s.begin), CPU: time.Duration(r.course.cpu), CPUs: r.plan.cpus, Failures: s.failures,
+		Program: r.plan.program, JobLog: r.plan.JobLog,
+	}
+	switch {
+	case r.reason.signal != 0:
+		o.Why = unix.SignalName(syscall.Signal(r.reason.signal))
+	case r.reason.fault == nil && !r.reason.pipe && r.reason.last.Seq > 0:
+		o.Why, o.Last = "--halt "+r.plan.Halt, r.reason.last
+	}
+	if total := s.total.Load(); total >= 0 {
+		o.NotStarted = max(total-o.Done-o.Skipped-o.Cut, 0)
+	} else if r.course.stopped {
+		o.NotStarted = -1
+	}
+	return o
 }
 
 // leave says why the run ended early, and with which exit code.

@@ -1,7 +1,6 @@
 package cli
 
 import (
-	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -48,9 +47,6 @@ func fill(all []pattern, in command.Job) (made []fixture, err error) {
 		if err != nil {
 			return nil, err
 		}
-		if strings.Contains(path+text, "\x00") {
-			return nil, errors.New("--template: the job slot, {%}, is not known when the file is made; use the job's number, {#}")
-		}
 		made = append(made, fixture{path, text})
 	}
 	return made, nil
@@ -72,27 +68,30 @@ func (p *plan) folder(j *job) (string, error) {
 	return filepath.Join(base, "tutti-"+strconv.Itoa(os.Getpid())+"-"+strconv.FormatInt(j.seq, 10)), nil
 }
 
-// setUp makes what a job needs before it starts.
+// setUp makes what a job needs before it starts, in the slot that it has.
 func (j *job) setUp() error {
 	if j.dir != "" {
-		if err := os.MkdirAll(j.dir, 0o777); err != nil {
+		if err := os.MkdirAll(command.FillSlot(j.dir, j.slot), 0o777); err != nil {
 			return err
 		}
 	}
 	for _, f := range j.fixtures {
-		if err := os.WriteFile(f.path, []byte(f.text), 0o666); err != nil {
+		if err := os.WriteFile(command.FillSlot(f.path, j.slot), []byte(command.FillSlot(f.text, j.slot)), 0o666); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// tearDown takes away what was set up; a folder only where it is the job's own.
-func (j *job) tearDown(own bool) {
-	for _, f := range j.fixtures {
-		_ = os.Remove(f.path)
+// tearDown takes away what was set up: a folder that is the job's own, and, of
+// --cleanup, what was made of --template.
+func (j *job) tearDown(p *plan) {
+	if p.Cleanup {
+		for _, f := range j.fixtures {
+			_ = os.Remove(command.FillSlot(f.path, j.slot))
+		}
 	}
-	if own && j.dir != "" {
+	if p.WorkDir == ownFolder && j.dir != "" {
 		_ = os.RemoveAll(j.dir)
 	}
 }

@@ -49,6 +49,10 @@ func (l leakCheck) Run() int {
 	if err := os.Setenv("GORACE", "atexit_sleep_ms=0"); err != nil {
 		panic(err)
 	}
+	// What the tests were started with is not to reach the commands that they run.
+	if err := proc.CloseOnExecFrom(3); err != nil {
+		panic(err)
+	}
 	if err := proc.BecomeSubreaper(); err != nil {
 		panic(err)
 	}

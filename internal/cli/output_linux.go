@@ -7,6 +7,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/tutti-run/tutti/internal/command"
 	"github.com/tutti-run/tutti/internal/spool"
 )
 
@@ -19,10 +20,10 @@ const outputDirect = 8 << 10
 
 // sink writes to one of this process's standard files. The first error stays.
 type sink struct {
-	fd    int
-	buf   []byte
-	err   error
-	wrote func([]byte) // told what was written; nil: nobody
+	fd   int
+	buf  []byte
+	err  error
+	turn func(p []byte, write func()) // gives the turn to write p, to a terminal; nil: nobody need
 }
 
 // Write gathers small pieces and writes large ones as they are.
@@ -46,9 +47,14 @@ func (s *sink) flush() {
 // put writes all of p. Not os.File: on descriptors 1 and 2 it ends the program
 // by SIGPIPE, with commands running.
 func (s *sink) put(p []byte) {
-	if s.wrote != nil && len(p) > 0 {
-		s.wrote(p)
+	if s.turn != nil && len(p) > 0 {
+		s.turn(p, func() { s.write(p) })
+		return
 	}
+	s.write(p)
+}
+
+func (s *sink) write(p []byte) {
 	for len(p) > 0 && s.err == nil {
 		n, err := unix.Write(s.fd, p)
 		switch {
@@ -97,15 +103,15 @@ func (p *printer) at(ticket uint64) *printed {
 
 // live prints what a running job has shown and was not printed yet. command is
 // asked for where it is to be printed first.
-func (p *printer) live(v *spool.View, command func(uint64) string) error {
+func (p *printer) live(v *spool.View, title func(ticket uint64, slot int) string) error {
 	if v.Shown[0].Size == 0 && v.Shown[1].Size == 0 {
 		return nil
 	}
-	if p.verbose && command(v.Ticket) == "" {
+	if p.verbose && title(v.Ticket, v.Slot) == "" {
 		return nil // it has ended meanwhile, and is printed as a whole
 	}
 	at := p.at(v.Ticket)
-	p.title(at, func() string { return command(v.Ticket) })
+	p.title(at, func() string { return title(v.Ticket, v.Slot) })
 	for i, to := range []*sink{&p.out, &p.err} {
 		if err := p.stream(at, i, v.Ticket, v.Shown[i], to); err != nil {
 			return err
@@ -127,7 +133,7 @@ func (p *printer) title(at *printed, command func() string) {
 func (p *printer) print(f *finished) error {
 	at := p.at(f.Ticket)
 	delete(p.begun, f.Ticket)
-	p.title(at, func() string { return f.Mark.Before + f.Key + f.Mark.After })
+	p.title(at, func() string { return command.FillSlot(f.Mark.Before, f.Result.Slot) + f.Key + f.Mark.After })
 	var fault error
 	for i, c := range []*captured{&f.Result.Out, &f.Result.Err} {
 		to := &p.out
@@ -150,11 +156,17 @@ func (p *printer) print(f *finished) error {
 		if fault = p.stream(at, i, f.Ticket, c.Ref, lines); fault != nil {
 			break
 		}
+		if m, ok := lines.(*lineMarker); ok {
+			m.end()
+		}
 		if i == 1 {
 			to.flush()
 		}
 	}
 	p.discard(at, f)
+	if fault != nil && (fault == p.out.err || fault == p.err.err) {
+		fault = nil // it is said once
+	}
 	return errors.Join(fault, p.out.err, p.err.err)
 }
 
@@ -177,6 +189,14 @@ type lineMarker struct {
 	to *sink
 	mark
 	mid bool // within a line
+}
+
+// end ends a last line without a newline, and the line, as GNU parallel does.
+func (m *lineMarker) end() {
+	if m.mid {
+		_, _ = m.to.Write([]byte(m.After + "\n"))
+		m.mid = false
+	}
 }
 
 // Write writes the lines of p, which may begin and end within one.

@@ -175,7 +175,18 @@ func (p *plan) readEnds() (err error) {
 // gated reports whether each start is looked at one by one: then no command is at
 // hand at a worker before its turn has come.
 func (p *plan) gated() bool {
-	return p.halt != (core.Halt{}) || p.gate != (core.GateRules{}) || p.jobsFile != "" || p.Interactive || p.timeout.Percent > 0
+	return p.halt != (core.Halt{}) || p.gate != (core.GateRules{}) || p.jobsFile != "" || p.Interactive || p.timeout.Percent > 0 || p.tries > 1 || p.slotted()
+}
+
+// slotted reports whether the slot of each job must be known before it starts:
+// because it is in what is made ready for it, or shown.
+func (p *plan) slotted() bool {
+	o := p.TemplateOptions()
+	texts := append([]string{p.WorkDir}, p.Templates...)
+	if p.Verbose || p.Interactive {
+		texts = append(texts, p.words...)
+	}
+	return len(p.Templates) > 0 || slices.ContainsFunc(texts, o.MayNeedSlot)
 }
 
 // files are the files that inputs, or data, are read from.
@@ -198,7 +209,7 @@ func (p *plan) kept() bool { return p.Results != "" || p.Files || p.Files0 }
 // live reports whether output is read while commands write it: not where only
 // that of the last attempt is printed, or none.
 func (p *plan) live() bool {
-	if p.kept() {
+	if p.kept() || p.ColorFailed { // which is known in the end
 		return false
 	}
 	return p.KeepOrder && p.tries == 1 && !p.LatestLine || p.LineBuffer && !p.LatestLine
@@ -250,7 +261,7 @@ func (p *plan) templates(names []string) (t templates, err error) {
 	for _, x := range []struct {
 		text string
 		to   **command.Text
-	}{{p.TagString, &t.tag}, {p.WorkDir, &t.dir}, {p.Results, &t.results}} {
+	}{{command.Unescape(p.TagString), &t.tag}, {p.WorkDir, &t.dir}, {p.Results, &t.results}} {
 		if x.text == "" {
 			continue
 		}

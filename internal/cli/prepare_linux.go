@@ -4,7 +4,6 @@ import (
 	"errors"
 	"io"
 	"os"
-	"strings"
 
 	"github.com/tutti-run/tutti/internal/command"
 )
@@ -146,20 +145,45 @@ func (w *workshop) prepare(in command.Job) *job {
 	switch {
 	case j.fault != nil:
 	case w.done != nil:
-		j.skip = w.done(j.seq, j.rendered.Key())
+		j.skip = w.wasDone(j)
 	case w.keep != nil && w.Resume:
 		j.skip = w.keep.done(in, j.results)
 	}
 	return j
 }
 
-// quoted prints the inputs quoted, for --shellquote.
+// wasDone reports whether an earlier run did the job. Which slot it had then is
+// chance: any is as good.
+func (w *workshop) wasDone(j *job) bool {
+	if !command.SlotOpen(j.rendered.Display) {
+		return w.done(j.seq, j.rendered.Display)
+	}
+	for slot := 1; slot <= max(w.plan.jobs, slotsTried); slot++ {
+		if w.done(j.seq, j.rendered.Text(slot)) {
+			return true
+		}
+	}
+	return false
+}
+
+// slotsTried is how many slots an earlier run is thought to have had at least.
+const slotsTried = 256
+
+// quoted prints the commands quoted, for --shellquote.
 func (w *workshop) quoted(to io.Writer) error {
 	for in, err := range w.reader.Jobs(w.templates.command.Fitter(int(w.MaxChars))) {
 		if err != nil {
 			return err
 		}
-		text := strings.Join(in.Args, " ")
+		in.Total = w.total
+		r, err := w.templates.command.Render(in)
+		if errors.Is(err, command.ErrSkip) {
+			continue
+		}
+		if err != nil {
+			return err
+		}
+		text := r.Text(0)
 		for range w.ShellQuote {
 			text = command.Quote(text)
 		}
@@ -180,7 +204,10 @@ func (p *plan) callOf(j *job) call {
 	if p.kept() { // as it was written
 		c.Mark = mark{}
 	}
-	if r.Key() != r.Display { // {%} is in it
+	if j.slot > 0 {
+		c.Dir = command.FillSlot(j.dir, j.slot)
+	}
+	if command.SlotOpen(r.Display) {
 		c.Display = r.Display
 	}
 	return c

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"iter"
 	"os"
 	"sync"
@@ -29,7 +30,9 @@ type mapRun struct {
 	gate     *gatekeeper // nil: every command may start
 	data     *data       // what jobs read, with --pipe; else nil
 	files    []*os.File  // that workers inherit
+	handed   []int       // descriptors that we were started with, for commands
 	log      *journal.Log
+	early    func() // ends the watch for signals before the run
 
 	mu     sync.Mutex // over what follows
 	course course
@@ -46,20 +49,25 @@ func workersFor(jobs, cpus int) int { return max(1, min(jobs, workersPerCPU*cpus
 
 // runPlan carries a plan out.
 func runPlan(p *plan) error {
+	handed, err := proc.TakeInherited() // before anything is opened here
+	if err != nil {
+		return err
+	}
+	early := quitEarly()
 	shop, err := newWorkshop(p)
 	if err != nil {
 		return err
 	}
 	switch {
 	case p.ShowLimits:
-		showLimits(os.Stderr)
+		return showLimits(os.Stdout)
 	case p.ShellQuote > 0:
 		return shop.quoted(os.Stdout)
 	}
 	if err := shop.count(p.needsTotal(shop.templates)); err != nil {
 		return err
 	}
-	r := &mapRun{plan: p, screen: newScreen(p)}
+	r := &mapRun{plan: p, screen: newScreen(p), handed: handed, early: early}
 	jobs := iter.Seq[*job](shop.jobs)
 	if err := r.records(shop); err != nil {
 		return err
@@ -79,7 +87,7 @@ func runPlan(p *plan) error {
 		return err
 	}
 	if p.DryRun {
-		return dryRun(jobs, r.data.discard, os.Stdout)
+		return dryRun(jobs, p.jobs, r.data.discard, os.Stdout)
 	}
 	if shop.total > 0 {
 		r.course.total = shop.total
@@ -97,11 +105,12 @@ func runPlan(p *plan) error {
 func (r *mapRun) run(jobs iter.Seq[*job]) error {
 	p := r.plan
 	unwatch := r.watchSignals()
+	r.early()
 	defer unwatch()
 	if r.data != nil {
 		go r.data.feed(r.fail)
 	}
-	go r.supply.read(jobs)
+	go r.supply.read(jobs, r.screen.total.Store)
 	atOnce := p.jobs
 	if p.jobsFile != "" {
 		atOnce = max(atOnce, jobsRoom(p.cpus))
@@ -123,10 +132,7 @@ func (r *mapRun) run(jobs iter.Seq[*job]) error {
 	}
 	close(r.delivery.quit)
 	<-r.delivery.done
-	r.mu.Lock()
-	signal := r.reason.signal
-	r.mu.Unlock()
-	r.screen.summary(signal, r.course.cpu)
+	r.screen.summary(r.outcome())
 	return r.leave()
 }
 
@@ -165,6 +171,9 @@ func (r *mapRun) records(shop *workshop) error {
 		}
 		r.log, err = journal.Create(p.jobLog)
 		return err
+	}
+	if _, err := os.Stat(p.jobLog); p.RetryFailed && errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("--retry-failed: there is no job log %s, so nothing is known to have failed; name the one that an earlier run wrote", p.jobLog)
 	}
 	log, done, err := journal.Open(p.jobLog, journal.Options{RetryFailed: p.ResumeFailed || p.RetryFailed})
 	if err != nil {
@@ -216,18 +225,18 @@ func (r *mapRun) open(shop *workshop) error {
 	r.delivery = &delivery{
 		queue: make(chan *finished, deliveryQueue), quit: make(chan struct{}), done: make(chan struct{}),
 		printer: newPrinter(r.store, p.Print > 0, p.LatestLine), log: r.log, screen: r.screen, failed: r.undelivered,
-		command: r.supply.title,
+		title: r.supply.title,
 	}
 	if p.ColorFailed {
 		r.delivery.printer.failed = mark{progress.ColorFailed, progress.Off}
 	}
 	if isTerminal(os.Stdout) {
-		r.delivery.printer.out.wrote = r.screen.wrote
+		r.delivery.printer.out.turn = r.screen.turn
 	}
 	if r.screen.person {
-		r.delivery.printer.err.wrote = r.screen.wrote
+		r.delivery.printer.err.turn = r.screen.turn
 	}
-	r.screen.store, r.screen.command = r.store, r.supply.commands
+	r.screen.store, r.screen.titles = r.store, r.supply.titles
 	if p.KeepOrder {
 		r.delivery.order = newSequence(os.TempDir())
 	}
@@ -264,6 +273,10 @@ func (r *mapRun) share() error {
 	var streams []*os.File
 	if r.data != nil {
 		blocks, s.Files, streams = r.data.shared()
+	}
+	s.Handed, s.HandedAt = r.handed, fdPipes+len(streams)
+	for _, fd := range r.handed {
+		streams = append(streams, os.NewFile(uintptr(fd), "inherited"))
 	}
 	page, pageFile, err := newControl(s)
 	if err != nil {

@@ -9,9 +9,10 @@ import (
 	"syscall"
 	"time"
 
-	"golang.org/x/sys/unix"
 	"golang.org/x/term"
 
+	"github.com/tutti-run/tutti/internal/command"
+	"github.com/tutti-run/tutti/internal/proc"
 	"github.com/tutti-run/tutti/internal/progress"
 	"github.com/tutti-run/tutti/internal/spool"
 )
@@ -29,36 +30,49 @@ const (
 )
 
 // screen is what a person sees beside the commands' own output: how the run goes,
-// and a summary at its end. Its counters, say, announce, clear and wrote may be used from any
+// and a summary at its end. Its counters, say, announce, clear and turn may be used from any
 // goroutine, the rest from the one that prints.
 type screen struct {
-	plan    *plan
-	person  bool // standard error is a terminal
-	how     showing
-	color   bool
-	mu      sync.Mutex // over the painter
-	painter progress.Painter
-	pace    progress.Pace
-	left    progress.Estimator
-	begin   time.Time
-	store   *spool.Store             // nil: none yet
-	command func() map[uint64]string // of what runs
-	reason  atomic.Pointer[string]   // why nothing is started; nil: not so
-	hidden  atomic.Bool              // SIGUSR2 took it away
-	jobs    atomic.Int64             // ended
-	failed  atomic.Int64
-	skipped atomic.Int64
-	total   atomic.Int64 // -1 while unknown
+	plan     *plan
+	person   bool // standard error is a terminal
+	how      showing
+	color    bool
+	shared   func() bool // another program shows our output on the same terminal
+	mu       sync.Mutex  // over the painter and what follows
+	painter  progress.Painter
+	free     *sync.Cond // the question was answered
+	question question   // stands on the terminal
+	away     bool       // this process is stopped, or about to be
+	pace     progress.Pace
+	left     progress.Estimator
+	begin    time.Time
+	store    *spool.Store            // nil: none yet
+	titles   func() map[uint64]title // of what runs
+	reason   atomic.Pointer[string]  // why nothing is started; nil: not so
+	hidden   atomic.Bool             // SIGUSR2 took it away, or brought it
+	jobs     atomic.Int64            // ended
+	failed   atomic.Int64
+	skipped  atomic.Int64
+	total    atomic.Int64 // -1 while unknown
 
 	failures []progress.Failure
+	newest   newest // guarded by mu
+	stepped  int64  // jobs that the bar for zenity has made a step for
 }
 
 func isTerminal(f *os.File) bool { return term.IsTerminal(int(f.Fd())) }
+
+// isPipe reports whether f is a pipe.
+func isPipe(f *os.File) bool {
+	info, err := f.Stat()
+	return err == nil && info.Mode()&os.ModeNamedPipe != 0
+}
 
 func newScreen(p *plan) *screen {
 	s := &screen{plan: p, begin: time.Now(), person: isTerminal(os.Stderr), how: showNothing}
 	s.color = s.person && os.Getenv("NO_COLOR") == "" && os.Getenv("TERM") != "dumb"
 	s.painter.W = os.Stderr
+	s.free = sync.NewCond(&s.mu)
 	switch {
 	case p.Bar && s.person:
 		s.how = showBar
@@ -73,6 +87,10 @@ func newScreen(p *plan) *screen {
 	if (p.Progress || p.ETA) && !s.person {
 		s.how = showPlain
 	}
+	s.shared = sync.OnceValue(func() bool {
+		asked := p.Progress || p.Bar || p.ETA
+		return s.person && !asked && isPipe(os.Stdout) && proc.ShownElsewhere(os.Stderr)
+	})
 	s.total.Store(-1)
 	return s
 }
@@ -124,14 +142,14 @@ func (s *screen) state(withJobs bool) progress.State {
 	if s.store == nil {
 		return st
 	}
-	var commands map[uint64]string
+	var titles map[uint64]title
 	if withJobs {
-		commands = s.command()
+		titles = s.titles()
 	}
-	newest := int64(0)
+	latest := newest{}
 	s.store.Views(func(v spool.View) {
 		st.Running++
-		j := progress.Job{Seq: v.Seq, Since: v.Start, PID: v.PID, Command: commands[v.Ticket]}
+		j := progress.Job{Seq: v.Seq, Since: v.Start, PID: v.PID, Command: command.FillSlot(titles[v.Ticket].command, v.Slot)}
 		if withJobs {
 			for _, stream := range []spool.Stream{spool.Stderr, spool.Stdout} {
 				if tail := s.store.Tail(&v, stream, lastLineBytes); v.Runs() && len(tail) > 0 {
@@ -139,11 +157,12 @@ func (s *screen) state(withJobs bool) progress.State {
 				}
 			}
 		}
-		if v.Seq > newest {
-			newest, st.Newest = v.Seq, j.Command
+		if v.Seq > latest.seq && withJobs {
+			latest = newest{v.Seq, titles[v.Ticket].args}
 		}
 		st.Jobs = append(st.Jobs, j)
 	})
+	st.Newest = s.began(latest)
 	sortJobs(st.Jobs)
 	st.Left = s.left.Left(st)
 	return st
@@ -151,7 +170,7 @@ func (s *screen) state(withJobs bool) progress.State {
 
 // draw draws what is shown as it is now.
 func (s *screen) draw() {
-	if s.hidden.Load() {
+	if s.hidden.Load() != s.shared() { // SIGUSR2 turns either round
 		s.clear()
 		return
 	}
@@ -165,12 +184,39 @@ func (s *screen) draw() {
 	case showBar:
 		s.paint([]string{v.Bar(st)}, v)
 	case showZenity:
+		st.Done = s.stepped // one after the other
 		_, _ = os.Stderr.WriteString(v.Zenity(st))
 	case showPlain:
 		if s.pace.Due(st) {
 			complain("%s", v.Plain(st))
 		}
 	}
+}
+
+// newest is the argument of the job that began last, of those that were seen.
+type newest struct {
+	seq  int64
+	args string
+}
+
+// began notes a job that was seen, and gives the argument of the newest.
+func (s *screen) began(n newest) string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if n.seq > s.newest.seq {
+		s.newest = n
+	}
+	return s.newest.args
+}
+
+// step draws the bar for zenity at the end of a job.
+func (s *screen) step(f *finished) {
+	if s.how != showZenity || f.Skip || f.Again {
+		return
+	}
+	s.stepped = f.Done
+	s.began(newest{f.Seq, strings.Join(f.Args, " ")})
+	s.draw()
 }
 
 func (s *screen) paint(lines []string, v progress.View) {
@@ -180,6 +226,9 @@ func (s *screen) paint(lines []string, v progress.View) {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if s.away || s.question.text != "" {
+		return
+	}
 	_ = s.painter.Draw(lines, width) // a terminal that is gone shows nothing
 }
 
@@ -190,16 +239,18 @@ func (s *screen) clear() {
 	_ = s.painter.Clear()
 }
 
-// wrote tells of what was written to the terminal.
-func (s *screen) wrote(p []byte) {
-	s.mu.Lock()
+// turn has p written to the terminal, where nothing else stands.
+func (s *screen) turn(p []byte, write func()) {
+	s.own()
 	defer s.mu.Unlock()
+	_ = s.painter.Clear()
+	write()
 	s.painter.Wrote(p)
 }
 
 // announce says which command starts. Any goroutine may call it.
 func (s *screen) announce(command string) {
-	s.mu.Lock()
+	s.own()
 	defer s.mu.Unlock()
 	_ = s.painter.Clear()
 	line := []byte(command + "\n")
@@ -209,7 +260,7 @@ func (s *screen) announce(command string) {
 
 // say complains without running into what is drawn.
 func (s *screen) say(format string, args ...any) {
-	s.mu.Lock()
+	s.own()
 	defer s.mu.Unlock()
 	_ = s.painter.Clear()
 	complain(format, args...)
@@ -258,26 +309,20 @@ func (s *screen) explain(f *finished) {
 	}
 }
 
-// summary tells a person how the run went; signal is what ended it early, or 0.
-func (s *screen) summary(signal int, cpuNs int64) {
+// summary tells a person how the run went, and anybody what ended it early.
+func (s *screen) summary(o progress.Outcome) {
 	s.clear()
 	if s.how == showZenity {
-		_, _ = os.Stderr.WriteString(s.view().Zenity(s.state(false)) + "\n")
+		s.draw()
+		_, _ = os.Stderr.WriteString("\n")
 	}
-	if !s.person && s.how != showPlain {
-		return
-	}
-	if signal != 0 {
-		s.say("%s: what ran was ended and the rest not started", unix.SignalName(syscall.Signal(signal)))
-	}
-	o := progress.Outcome{
-		Done: s.jobs.Load(), Failed: s.failed.Load(), Skipped: s.skipped.Load(), Elapsed: time.Since(s.begin),
-		CPU: time.Duration(cpuNs), CPUs: s.plan.cpus, Failures: s.failures, Program: s.plan.program, JobLog: s.plan.JobLog,
-	}
-	if total := s.total.Load(); total > o.Done+o.Skipped {
-		o.NotStarted = total - o.Done - o.Skipped
-	}
-	for _, line := range s.view().Summary(o) {
-		_, _ = os.Stderr.WriteString(line + "\n")
+	switch {
+	case s.person && s.shared() && o.Failed == 0 && o.Why == "": // a pager's screen stays whole
+	case s.person || s.how == showPlain:
+		for _, line := range s.view().Summary(o) {
+			_, _ = os.Stderr.WriteString(line + "\n")
+		}
+	case o.Why != "":
+		complain("%s", s.view().Early(o))
 	}
 }

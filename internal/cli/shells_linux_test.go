@@ -68,20 +68,31 @@ func completionScript(line, shell string) (program, source string) {
 	return program, "tutti completion " + shell
 }
 
-// TestCompletionBash calls the completion function as bash does on Tab.
+// TestCompletionBash calls the completion function as bash does on Tab, with nothing
+// but bash.
 func TestCompletionBash(t *testing.T) {
+	t.Parallel()
+	completeInBash(t, "")
+}
+
+// TestCompletionBashPackage does with the package that many systems bring.
+func TestCompletionBashPackage(t *testing.T) {
 	t.Parallel()
 	const library = "/usr/share/bash-completion/bash_completion"
 	if _, err := os.Stat(library); err != nil {
 		t.Skip(err)
 	}
+	completeInBash(t, library)
+}
+
+func completeInBash(t *testing.T, library string) {
 	door := doorFolder(t)
 	for _, c := range completionCases {
 		t.Run(c.line, func(t *testing.T) {
 			t.Parallel()
 			program, source := completionScript(c.line, "bash")
 			got := inShell(t, door, "bash", "--norc", "-c", `
-. "$1"; . <(eval "$2")
+[ -z "$1" ] || . "$1"; . <(eval "$2")
 COMP_LINE=$3; COMP_POINT=${#3}; COMP_TYPE=9; COMP_KEY=9
 read -ra COMP_WORDS <<< "$3"; COMP_CWORD=$((${#COMP_WORDS[@]} - 1))
 compopt() { :; }

@@ -112,18 +112,19 @@ func newStreams(p *plan, stdin *os.File, n int) (*streams, error) {
 	default:
 		s.way, depth = toAny, 1
 	}
+	all := s.way == toAll || s.way == byColumn || p.DryRun // start at once, and not as blocks come
 	for i := range n {
 		x, err := newStream(depth)
 		if err != nil {
 			return nil, errors.Join(fmt.Errorf("a pipe for each of %d commands: %w; give a smaller -j, or raise ulimit -n", n, err), s.close())
 		}
 		s.slots = append(s.slots, x)
-		if s.way == toAll || s.way == byColumn {
+		if all {
 			x.begun = true
 			s.begun <- i
 		}
 	}
-	if s.way == toAll || s.way == byColumn {
+	if all {
 		close(s.begun)
 	}
 	return s, nil

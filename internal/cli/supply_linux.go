@@ -2,7 +2,10 @@ package cli
 
 import (
 	"iter"
+	"strings"
 	"sync"
+
+	"github.com/tutti-run/tutti/internal/command"
 )
 
 // supply hands the engine one command after the other: what is to run again
@@ -36,10 +39,15 @@ func newSupply(window int, retry bool, unrun func(*job), toCall func(*job) call)
 	}
 }
 
-// read reads jobs until they or the run end.
-func (s *supply) read(jobs iter.Seq[*job]) {
+// read reads jobs until they or the run end. all is told how many there are, once
+// that is known.
+func (s *supply) read(jobs iter.Seq[*job], all func(int64)) {
 	defer close(s.inputs)
+	n := int64(0)
 	for j := range jobs {
+		if j.seq > 0 && !j.absent {
+			n++
+		}
 		select {
 		case s.inputs <- j:
 		case <-s.stop:
@@ -47,6 +55,7 @@ func (s *supply) read(jobs iter.Seq[*job]) {
 			return
 		}
 	}
+	all(n)
 }
 
 // drain drops the jobs that were read and will not be handed out, until read has
@@ -94,11 +103,15 @@ func (s *supply) calls(yield func(call) bool) {
 			s.leave()
 			continue
 		}
+		if s.slots != nil {
+			j.slot = s.slots.number()
+		}
 		if s.admit != nil && !s.admit(j) {
 			return
 		}
 		if j.skip || j.fault != nil { // a person said no, or it cannot be set up
 			s.unrun(j)
+			s.slots.vacate(j.slot)
 			s.leave()
 			continue
 		}
@@ -115,9 +128,6 @@ func (s *supply) hand(j *job) call {
 	s.out[s.given] = j
 	s.given++
 	j.ticket = uint64(s.given)
-	if s.slots != nil {
-		j.slot = s.slots.number()
-	}
 	return s.call(j)
 }
 
@@ -201,24 +211,31 @@ func (s *supply) take(index int) *job {
 	return j
 }
 
-// commands gives the commands that are out, by the ticket of their start.
-func (s *supply) commands() map[uint64]string {
+// title is what people know a job by.
+type title struct {
+	command string
+	args    string
+}
+
+// titles gives the jobs that are out, by the ticket of their start. Where the workers
+// choose the slots these are open in the commands.
+func (s *supply) titles() map[uint64]title {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	m := make(map[uint64]string, len(s.out))
+	m := make(map[uint64]title, len(s.out))
 	for _, j := range s.out {
-		m[j.ticket] = j.rendered.Key()
+		m[j.ticket] = title{j.rendered.Display, strings.Join(j.args, " ")}
 	}
 	return m
 }
 
 // title is what is printed before the output of the command started under ticket.
-func (s *supply) title(ticket uint64) string {
+func (s *supply) title(ticket uint64, slot int) string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, j := range s.out {
 		if j.ticket == ticket {
-			return j.mark.Before + j.rendered.Key() + j.mark.After
+			return command.FillSlot(j.mark.Before, slot) + j.rendered.Text(slot) + j.mark.After
 		}
 	}
 	return ""

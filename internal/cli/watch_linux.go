@@ -1,9 +1,7 @@
 package cli
 
 import (
-	"bufio"
 	"os"
-	"strings"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -96,19 +94,4 @@ func watchReader(f *os.File, quit <-chan struct{}, gone func() bool) {
 		case <-tick.C:
 		}
 	}
-}
-
-// ask asks a person whether to run a command.
-func ask(command string) bool {
-	tty, err := os.OpenFile("/dev/tty", os.O_RDWR, 0)
-	if err != nil {
-		complain("--interactive asks at the terminal, and there is none: %v", err)
-		return false
-	}
-	defer tty.Close()
-	if _, err := tty.WriteString(command + " ?..."); err != nil {
-		return false
-	}
-	line, _ := bufio.NewReader(tty).ReadString('\n')
-	return strings.HasPrefix(strings.ToLower(strings.TrimSpace(line)), "y")
 }

@@ -36,7 +36,7 @@ const (
 	fdBlocks
 	fdStdout
 	fdStderr
-	fdPipes // and up: of slots that read one each
+	fdPipes // and up: of slots that read one each, then setup.Handed
 )
 
 // runner runs commands in a worker process.
@@ -48,6 +48,7 @@ type runner struct {
 	stdout, stderr *os.File // of the master, for direct commands
 	term           []proc.TermStep
 	env            []string
+	handed         []proc.Handed
 	end            context.CancelFunc // of ended
 	ended          context.Context    // done when what runs is to end
 
@@ -93,6 +94,9 @@ var worker = sync.OnceValues(func() (*runner, error) {
 	}
 	for _, t := range s.Term {
 		w.term = append(w.term, proc.TermStep{Signal: syscall.Signal(t.Signal), Wait: time.Duration(t.WaitNs)})
+	}
+	for i, fd := range s.Handed {
+		w.handed = append(w.handed, proc.Handed{FD: s.HandedAt + i, As: fd})
 	}
 	w.env = append(foreignEnv(os.Environ(), s.SlotVar), "PARALLEL_PID="+strconv.Itoa(s.Master))
 	w.ended, w.end = context.WithCancel(context.Background())
@@ -270,7 +274,7 @@ func (w *runner) perform(ctx context.Context, lane spool.Lane, spec proc.Command
 func (w *runner) spec(c *call, slot int) (proc.Command, error) {
 	path, argv := c.exec(slot)
 	spec := proc.Command{
-		Path: path, Argv: argv, Stdout: w.stdout, Stderr: w.stderr, Dir: c.Dir,
+		Path: path, Argv: argv, Stdout: w.stdout, Stderr: w.stderr, Handed: w.handed, Dir: c.Dir,
 		Env: append(w.env[:len(w.env):len(w.env)],
 			"PARALLEL_SEQ="+strconv.FormatInt(c.Seq, 10), "PARALLEL_JOBSLOT="+strconv.Itoa(slot)),
 		Term: w.term, Nice: w.Nice,
@@ -280,10 +284,13 @@ func (w *runner) spec(c *call, slot int) (proc.Command, error) {
 	}
 	if w.Terminal {
 		tty, err := os.OpenFile("/dev/tty", os.O_RDWR, 0)
-		if err != nil {
+		switch {
+		case errors.Is(err, syscall.ENXIO) || errors.Is(err, os.ErrNotExist): // there is none, as in a cron job
+		case err != nil:
 			return spec, fmt.Errorf("--tty: %w", err)
+		default:
+			spec.Stdin, spec.Terminal = tty, tty
 		}
-		spec.Stdin, spec.Terminal = tty, tty
 	}
 	return spec, nil
 }
@@ -334,10 +341,14 @@ func (w *runner) report(d *proc.Result, why error) result {
 		Strays: d.Strays,
 	}
 	switch {
+	case d.Stopped == "" && d.Status.Signal == syscall.SIGKILL && w.now() == killing:
+		r.How = stopped // by follow, before the run's end was heard of
 	case d.Stopped != "" && why == errTimeout:
 		r.How = timedOut
 	case d.Stopped != "" && why == errEvicted:
 		r.How = evicted
+	case d.Stopped != "" && d.StartErr != nil: // the end came before it
+		r.How = notStarted
 	case d.Stopped != "":
 		r.How = stopped
 	case d.StartErr != nil:

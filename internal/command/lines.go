@@ -134,13 +134,17 @@ func (l *lines) read() ([]byte, error) {
 	}
 }
 
-// ParseDelimiter reads the value of -d: any bytes, with the escapes of C and
-// printf (\n \t \0 \054 \x2c \\). A backslash before anything else stands for
-// itself.
+// ParseDelimiter reads the value of -d: any bytes, with the escapes of Unescape.
 func ParseDelimiter(s string) (string, error) {
 	if s == "" {
 		return "", errors.New("parse delimiter: it is empty; use -0 for values that end in a NUL byte, or -d with a character")
 	}
+	return Unescape(s), nil
+}
+
+// Unescape reads the escapes of C and printf (\n \t \0 \054 \x2c \\). A backslash
+// before anything else stands for itself.
+func Unescape(s string) string {
 	var b strings.Builder
 	for s != "" {
 		if s[0] != '\\' || len(s) == 1 {
@@ -155,7 +159,7 @@ func ParseDelimiter(s string) (string, error) {
 		b.WriteByte(v)
 		s = s[n:]
 	}
-	return b.String(), nil
+	return b.String()
 }
 
 // escaped reads the escape that s begins with: its byte and its length, which

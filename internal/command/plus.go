@@ -1,7 +1,6 @@
 package command
 
 import (
-	"errors"
 	"fmt"
 	"math"
 	"strconv"
@@ -49,10 +48,11 @@ func plusRules() []rule {
 			return nil
 		}),
 	}
-	for _, name := range []string{"host", "sshlogin", "hgrp", "agrp"} {
-		rules = append(rules, rule{tag: "{" + name + "}", build: func([]string) (program, error) {
-			return nil, errors.New("all jobs run on this computer, so there is no host to name; remove it, or write $(hostname)")
-		}})
+	for name, value := range map[string]string{"host": ":", "sshlogin": ":", "hgrp": "", "agrp": ""} { // of this computer
+		rules = append(rules, fixed(rule{tag: "{" + name + "}", once: true, noPosition: true}, func(f *frame) error {
+			f.value = value
+			return nil
+		}))
 	}
 	for _, d := range []struct{ tag, source string }{
 		{`{##([^#}][^}]*?)}`, `s/^$$1//`},

@@ -26,7 +26,7 @@
 //   - {1#} and {1%} are text: a job's number has no position (GNU: nothing).
 //   - Arithmetic on what is no number is an error (Perl: 0).
 //   - {uniq} and {choose_k} skip with --dry-run, too.
-//   - {slot} is {%}; {host}, {sshlogin}, {hgrp}, {agrp} are errors.
+//   - {slot} is {%}.
 //
 // Nothing here starts a process.
 package command

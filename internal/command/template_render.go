@@ -199,9 +199,14 @@ func (r Rendered) WithSlot(n int) Rendered {
 	return r
 }
 
-// Key names the task for the job log and for resume: the command as displayed,
-// where {%} stays {%}, since the slot is chance and differs from run to run.
-func (r Rendered) Key() string { return slotMarks.ReplaceAllLiteralString(r.Display, "{%}") }
+// Text is the command as displayed, with the job slot filled in; where that is not
+// known, 0, {%} stays {%}.
+func (r Rendered) Text(slot int) string {
+	if slot > 0 {
+		return FillSlot(r.Display, slot)
+	}
+	return slotMarks.ReplaceAllLiteralString(r.Display, "{%}")
+}
 
 // Exec gives what to start, executable and arguments, with or without a shell.
 func (r Rendered) Exec() (path string, argv []string) {

@@ -23,6 +23,19 @@ func slotText(width, offset int64) string {
 	return fmt.Sprintf("%s%d.%d%s", slotMark, width, offset, slotMark)
 }
 
+// SlotOpen reports whether a text that Expand or Render gave waits for its slot.
+func SlotOpen(text string) bool { return strings.Contains(text, slotMark) }
+
+// MayNeedSlot reports whether a text with replacement strings may name the job slot:
+// {%} or one of its like, under any name that o gives it.
+func (o Options) MayNeedSlot(text string) bool {
+	if strings.Contains(text, "%}") || o.Replace.Slot != "" && strings.Contains(text, o.Replace.Slot) {
+		return true
+	}
+	const name = "slot" // {slot} of --plus, slot() of --rpl
+	return o.Plus && strings.Contains(text, name) || strings.Contains(strings.Join(o.Rpl, " "), name)
+}
+
 // FillSlot writes the job slot, from 1, into a text that Expand left open.
 func FillSlot(text string, slot int) string {
 	if !strings.Contains(text, slotMark) {

@@ -102,7 +102,7 @@ func TestSlot(t *testing.T) {
 	t.Parallel()
 	for _, env := range []Env{bareEnv(), bareEnv("gpu")} {
 		r := mustRender(t, env, []string{"gpu {%} a{%}b {}"}, Job{Seq: 1, Args: []string{"{%}"}})
-		if got, want := r.Key(), "gpu {%} a{%}b '{%}'"; got != want {
+		if got, want := r.Text(0), "gpu {%} a{%}b '{%}'"; got != want {
 			t.Errorf("key %q, want %q", got, want)
 		}
 		filled := r.WithSlot(12)

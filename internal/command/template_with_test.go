@@ -66,11 +66,15 @@ func TestNeedsTotal(t *testing.T) {
 	}
 }
 
-func TestHostsAreRefused(t *testing.T) {
+func TestHostIsThisComputer(t *testing.T) {
 	t.Parallel()
-	for _, text := range []string{"x {hgrp}", "x {host}", "x {sshlogin}", "x {agrp}"} {
-		if _, err := ParseWith([]string{text}, Options{Env: bareEnv(), Plus: true}); err == nil || !strings.Contains(err.Error(), "this computer") {
-			t.Errorf("%q: error %v", text, err)
+	for text, want := range map[string]string{"x {host}": "x ':'", "x {sshlogin}": "x ':'", "x {hgrp}": "x ''", "x {agrp}": "x ''"} {
+		tmpl, err := ParseWith([]string{text}, Options{Env: bareEnv(), Plus: true})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if r, err := tmpl.Render(Job{Seq: 1, Args: []string{"v"}}); err != nil || r.Display != want {
+			t.Errorf("%q: %q, %v", text, r.Display, err)
 		}
 	}
 }

@@ -21,7 +21,7 @@ func Attach(cmd *cobra.Command, m *Map) {
 	cmd.DisableFlagsInUseLine = true
 	Define(cmd.Flags(), m)
 	cmd.SetHelpFunc(func(c *cobra.Command, _ []string) {
-		_, _ = io.WriteString(c.OutOrStdout(), Help()) // a reader that has gone, as of head, is content
+		_, _ = io.WriteString(c.OutOrStdout(), Help()) // the writer keeps its error
 	})
 	cmd.SetUsageFunc(func(c *cobra.Command) error {
 		_, err := io.WriteString(c.OutOrStderr(), Help())

@@ -60,6 +60,9 @@ func docsState(o *Option) string {
 	case NoEffect:
 		return "without effect: " + note
 	case Refused:
+		if o.only != "" {
+			return "refused, but for `" + o.only + "`, this computer: " + note
+		}
 		return "refused: " + note
 	}
 	if note != "" {

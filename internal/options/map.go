@@ -62,6 +62,7 @@ type Replacement struct {
 	Plus                                                 bool
 	Quote                                                bool     // -q
 	Templates                                            []string // FILE=NAME
+	Cleanup                                              bool     // what they made is removed
 	Env                                                  []string // --env: names of variables and functions, or _
 }
 

@@ -79,6 +79,7 @@ type Option struct {
 	State   State
 	Help    string   // for --help; "": not shown there
 	Note    string   // see State; Markdown on one line
+	only    string   // of what is refused: the value that asks for nothing
 	Words   []string // what its value can be, for completion; empty: anything
 	Kind    Kind
 

@@ -127,6 +127,9 @@ func (o *Option) sample() string {
 // add appends an option in its plain form.
 func (s *scanned) add(o *Option, text string, given bool) error {
 	if o.State == Refused && o.field == nil {
+		if o.only != "" && text == o.only {
+			return nil
+		}
 		return o.refusal()
 	}
 	flag := "--" + o.Name

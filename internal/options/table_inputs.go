@@ -91,4 +91,5 @@ var replacementTable = []Option{
 	{Name: "template", Aliases: "tmpl", Arg: Required, Value: "FILE=NAME", Group: GroupReplacement, Kind: File,
 		Help:  "write FILE for each job, with {} and its like replaced; NAME in the command is the written file's",
 		field: func(m *Map) any { return &m.Templates }},
+	{Name: "cleanup", Group: GroupReplacement, Help: "remove what --template wrote when its job has ended", field: func(m *Map) any { return &m.Cleanup }},
 }

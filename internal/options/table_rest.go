@@ -41,7 +41,7 @@ const (
 )
 
 var elsewhereTable = []Option{
-	{Name: "sshlogin", Short: "S", Arg: Required, Group: GroupHosts, State: Refused, Note: oneComputer},
+	{Name: "sshlogin", Short: "S", Arg: Required, Group: GroupHosts, State: Refused, only: ":", Note: oneComputer},
 	{Name: "sshloginfile", Aliases: "slf", Arg: Required, Group: GroupHosts, State: Refused, Note: oneComputer},
 	{Name: "onall", Group: GroupHosts, State: Refused, Note: oneComputer},
 	{Name: "nonall", Group: GroupHosts, State: Refused, Note: oneComputer},
@@ -55,7 +55,6 @@ var elsewhereTable = []Option{
 	{Name: "return", Arg: Required, Group: GroupHosts, State: Refused, Note: copyFiles},
 	{Name: "trc", Arg: Required, Group: GroupHosts, State: Refused, Note: copyFiles},
 	{Name: "basefile", Aliases: "bf", Arg: Required, Group: GroupHosts, State: Refused, Note: copyFiles},
-	{Name: "cleanup", Group: GroupHosts, State: Refused, Note: copyFiles},
 	{Name: "rsync-opts", Aliases: "rsyncopts", Arg: Required, Group: GroupHosts, State: Refused, Note: copyFiles},
 
 	{Name: "semaphore", Group: GroupSemaphore, State: Refused, Note: noSemaphore},

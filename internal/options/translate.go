@@ -35,7 +35,10 @@ func (m *Map) InputSpec(sources []command.SourceSpec) (command.InputSpec, error)
 	if m.DataIn() && !m.Tee {
 		return spec, nil
 	}
-	spec.Header, spec.ColSep = m.Header, m.ColSep
+	spec.ColSep = m.ColSep
+	if !m.DataIn() {
+		spec.Header = m.Header
+	}
 	each := m.MaxArgs
 	if m.ReplaceArgs >= 0 {
 		each = m.ReplaceArgs
@@ -56,8 +59,9 @@ func (m *Map) TemplateOptions() command.Options {
 			BaseNoExt: m.BaseNoExt, Seq: m.SeqReplace, Slot: m.SlotReplace,
 		},
 		// GNU parallel repeats the word for -N, and for -L (not -l) without -m, too.
-		Context:  m.ManyContext || m.ReplaceArgs >= 0 || m.Given("L") && !m.Many && !m.Xargs,
-		NoAppend: m.DataIn(),
+		// With --pipe they count records, and a block has one value at most.
+		Context:  !m.DataIn() && (m.ManyContext || m.ReplaceArgs >= 0 || m.Given("L") && !m.Many && !m.Xargs),
+		NoAppend: m.DataIn() && !m.Cat && !m.Fifo,
 	}
 }
 

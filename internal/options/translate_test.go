@@ -55,7 +55,7 @@ func TestTemplateOptions(t *testing.T) {
 		{"-L2 -m", command.Options{}},
 		{"-l2", command.Options{}},
 		{"-n2", command.Options{}},
-		{"--cat", command.Options{NoAppend: true}},
+		{"--cat", command.Options{}},
 	} {
 		m, _, err := read(c.line)
 		if err != nil {

@@ -44,6 +44,9 @@ type Command struct {
 	// that is nil too.
 	Out, Err       Sink
 	Stdout, Stderr *os.File
+	// Handed are descriptors that the command has beside its standard files, under
+	// the numbers that they say.
+	Handed []Handed
 	// Terminal, unless nil, is the terminal that the command has for itself while it
 	// runs: its process group is in the foreground there.
 	Terminal *os.File
@@ -59,6 +62,12 @@ type Command struct {
 	// of its own; empty means none. The child is removed at the end, but for one
 	// that strays still live in.
 	Cgroup string
+}
+
+// Handed is a descriptor that a command has under a number of its own.
+type Handed struct {
+	FD int // here
+	As int // there, 3 at least
 }
 
 // Running is a command that was started.

@@ -144,7 +144,7 @@ func (r *run) start(ctx context.Context) (err error) {
 			files[i] = uintptr(end)
 		}
 	}
-	attr.Files = files[:]
+	attr.Files = placed(files[:], c.Handed)
 	err = r.launch(attr)
 	runtime.KeepAlive(c)
 	return err

@@ -4,10 +4,12 @@ import (
 	"context"
 	"crypto/sha256"
 	"errors"
+	"fmt"
 	"io"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -338,5 +340,38 @@ func TestRunLeaksNothing(t *testing.T) {
 	}
 	if after := openFDs(); len(after) != len(before) {
 		t.Errorf("descriptors before %v, after %v", before, after)
+	}
+}
+
+// A command has what is handed to it under the numbers that are said, also where
+// they cross.
+func TestRunHanded(t *testing.T) {
+	t.Parallel()
+	r1, w1 := pipe(t)
+	r2, w2 := pipe(t)
+	_, _ = w1.WriteString("one\nagain\n")
+	_, _ = w2.WriteString("two\n")
+	a, b := int(r1.Fd()), int(r2.Fd())
+	script := fmt.Sprintf("read x <&%d; read y <&%d; read z <&120; echo $x $y $z", b, a)
+	res := capture(t.Context(), Command{Argv: []string{"bash", "-c", script}, Handed: []Handed{{a, b}, {b, a}, {a, 120}}})
+	if string(res.Stdout.Head) != "one two again\n" {
+		t.Errorf("%+v %q %q", res.Result, res.Stdout.Head, res.Stderr.Head)
+	}
+}
+
+func TestPlaced(t *testing.T) {
+	t.Parallel()
+	none := ^uintptr(0)
+	for _, c := range []struct {
+		handed []Handed
+		want   []uintptr
+	}{
+		{nil, []uintptr{0, 1, 2}},
+		{[]Handed{{12, 3}}, []uintptr{0, 1, 2, 12}},
+		{[]Handed{{12, 7}, {13, 5}}, []uintptr{0, 1, 2, none, none, 13, none, 12}},
+	} {
+		if got := placed([]uintptr{0, 1, 2}, c.handed); !slices.Equal(got, c.want) {
+			t.Errorf("%v: %v, want %v", c.handed, got, c.want)
+		}
 	}
 }

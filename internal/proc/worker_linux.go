@@ -141,17 +141,12 @@ func CloseOnExecFrom(fd int) error {
 // closeOnExecListed does it one by one, for kernels before 5.11 and for sandboxes
 // that refuse close_range.
 func closeOnExecListed(from int) error {
-	dir, err := os.Open("/proc/self/fd")
+	numbers, err := listed()
 	if err != nil {
 		return err
 	}
-	defer dir.Close()
-	names, err := dir.Readdirnames(-1)
-	if err != nil {
-		return err
-	}
-	for _, name := range names {
-		if fd, err := strconv.Atoi(name); err == nil && fd >= from {
+	for _, fd := range numbers {
+		if fd >= from {
 			unix.CloseOnExec(fd)
 		}
 	}

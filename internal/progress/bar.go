@@ -2,6 +2,7 @@ package progress
 
 import (
 	"fmt"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -41,14 +42,17 @@ func (v View) Bar(s State) string {
 // and the percentage alone, as dialog wants it. Scripts that make lines of the
 // returns find them as they do with GNU parallel. The last one lacks its newline.
 func (v View) Zenity(s State) string {
-	eta := "?"
+	eta := "0" // as GNU parallel says before it can know
 	if s.Left.Known {
 		eta = fmt.Sprint(ceil(s.Left.Left, time.Second))
 	}
 	var b strings.Builder
 	fmt.Fprintf(&b, "\r# %s\r", v.cut(fmt.Sprintf("  %s sec %s", eta, v.command(s.Newest, v.columns())), v.columns()-2))
-	if p := s.percent(); p >= 0 {
-		fmt.Fprintf(&b, "%d\r", p)
+	if s.Total > 0 {
+		percent := float64(min(s.Done+s.Skipped, s.Total)) * 100 / float64(s.Total)
+		b.WriteString(strconv.FormatFloat(percent, 'g', 15, 64) + "\r") // a step for each job
+	} else if s.Total == 0 {
+		b.WriteString("100\r")
 	}
 	// Not a digit at the begin: a reader of percentages would take it for one.
 	b.WriteString(reverse + v.barText(s, v.columns()) + reset)

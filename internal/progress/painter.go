@@ -135,6 +135,16 @@ func (p *Painter) Wrote(text []byte) {
 	}
 }
 
+// Echoed tells that the terminal itself has shown a key that was pressed, such as ^C,
+// at the cursor. It is taken away with the block, or from a line that is empty but
+// for it.
+func (p *Painter) Echoed() error {
+	if len(p.shown) == 0 && p.column == 0 && !p.lost {
+		return p.write("\r" + emptyRest)
+	}
+	return p.Clear()
+}
+
 func (p *Painter) write(text string) error {
 	if text == "" {
 		return nil

@@ -12,6 +12,7 @@ func TestPainter(t *testing.T) {
 	type step struct {
 		draw  string // lines, divided by "/"; "-": Clear
 		write string // from somebody else, after Clear
+		key   string // shown by the terminal, before Echoed
 		want  string // the screen, divided by "/"
 	}
 	for _, c := range []struct {
@@ -73,6 +74,15 @@ func TestPainter(t *testing.T) {
 			{draw: "b", want: "a/b|"},
 			{draw: "-", want: "a       |"},
 		}},
+		{"a key", []step{
+			{draw: "a/b", want: "a/b|"},
+			{key: "^C", want: "|"},
+			{key: "^C", want: "|"},
+			{write: "out", want: "out|"},
+			{draw: "a", want: "out/a|"},
+			{key: "^Z", want: "out|"},
+			{key: "^C", want: "out^C|"},
+		}},
 		{"wide", []step{
 			{draw: "日本/x", want: "日本/x|"},
 			{draw: "日本/語", want: "日本/語|"},
@@ -89,6 +99,9 @@ func TestPainter(t *testing.T) {
 					_ = p.Clear()
 					fmt.Fprint(m, s.write)
 					p.Wrote([]byte(s.write))
+				case s.key != "":
+					fmt.Fprint(m, s.key)
+					_ = p.Echoed()
 				case s.draw == "-":
 					_ = p.Clear()
 				case s.draw == "":

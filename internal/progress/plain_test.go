@@ -68,6 +68,10 @@ func TestZenityAsScriptsReadIt(t *testing.T) {
 	if got := strings.Join(percents, " "); got != "0 50 100" {
 		t.Errorf("percentages: %s", got)
 	}
+	s = State{Done: 1, Total: 3}
+	if got := (View{}).Zenity(s); !strings.Contains(got, "\r33.3333333333333\r") { // a step for each job, as there
+		t.Errorf("a third: %q", got)
+	}
 	if len(texts) != 3 || texts[0] != "#   210 sec holiday/IMG_0124.MOV" {
 		t.Errorf("texts: %q", texts)
 	}

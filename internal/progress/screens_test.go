@@ -103,6 +103,10 @@ func sheet(t *testing.T) string {
 	}
 	write("summary, many failed, a job log", View{}.Summary(o)...)
 	write("summary, nothing failed", View{}.Summary(Outcome{Done: 1, Elapsed: 81 * time.Minute, NotStarted: -1})...)
+	write("summary, ended early", View{}.Summary(Outcome{Done: 3, Elapsed: time.Second, Why: "SIGINT", Cut: 2, CutBy: "SIGINT", NotStarted: 1})...)
+	early := Outcome{Done: 1, Failed: 1, Why: "--halt now,fail=1", Cut: 1, CutBy: "--halt now,fail=1", NotStarted: -1, Last: Failure{1, "exit status 1", "false 1"}}
+	write("summary, ended by a rule", View{}.Summary(early)...)
+	write("early", View{Color: true}.Early(early), View{}.Early(Outcome{Why: "SIGHUP", NotStarted: 4, Cut: 1, CutBy: "SIGTERM"}), View{}.Early(Outcome{Why: "SIGQUIT", Cut: 2}))
 	return b.String()
 }
 

@@ -16,8 +16,12 @@ type Failure struct {
 // Outcome is a run at its end.
 type Outcome struct {
 	Done, Failed int64
-	Skipped      int64 // not run, since a job log says that they were done
-	NotStarted   int64 // left over when the run ended early; below 0: not known how many
+	Skipped      int64   // not run, since a job log says that they were done
+	Cut          int64   // that ran and were ended with the run
+	NotStarted   int64   // left over when the run ended early; below 0: not known how many
+	Why          string  // what ended the run early: "SIGINT", "--halt now,fail=1"; "" nothing
+	CutBy        string  // what ended those that were cut, where that has a name
+	Last         Failure // the job that met a halt rule; its Seq 0: none
 	Elapsed      time.Duration
 	CPU          time.Duration // CPU time of all jobs
 	CPUs         int           // 0: nothing is said of them
@@ -54,10 +58,41 @@ func (v View) Summary(o Outcome) []string {
 // summaryWidth bounds a command in a summary: ten of a megabyte each would bury it.
 const summaryWidth = 1000
 
+// Early tells in one line why a run ended early, and what became of its jobs.
+func (v View) Early(o Outcome) string {
+	v.Color = false
+	list := append([]string{jobs(o.Done) + " done"}, v.counts(o)...)
+	line := o.Why + ": " + strings.Join(list, ", ")
+	if o.Last.Seq > 0 {
+		line += fmt.Sprintf("; job %d, %s: %s", o.Last.Seq, v.clean(o.Last.How, fromOutput), v.command(o.Last.Command, summaryWidth))
+	}
+	return line
+}
+
 func (v View) figures(o Outcome) string {
-	list := []string{fmt.Sprintf("%s in %s", jobs(o.Done), Span(o.Elapsed))}
+	list := append([]string{fmt.Sprintf("%s in %s", jobs(o.Done), Span(o.Elapsed))}, v.counts(o)...)
+	if o.CPUs > 0 {
+		list = append(list, fmt.Sprintf("%.2f of %d CPUs busy", float64(o.CPU)/float64(max(o.Elapsed, 1)), o.CPUs))
+	}
+	line := strings.Join(list, ", ")
+	if o.Why != "" {
+		line = o.Why + ": " + line
+	}
+	return line
+}
+
+// counts says how many jobs were not simply done.
+func (v View) counts(o Outcome) (list []string) {
 	if o.Failed > 0 {
 		list = append(list, v.paint(red, fmt.Sprintf("%d failed", o.Failed)))
+	}
+	switch {
+	case o.Cut > 0 && o.CutBy == o.Why && o.Why != "":
+		list = append(list, fmt.Sprintf("%d ended by it", o.Cut))
+	case o.Cut > 0 && o.CutBy != "":
+		list = append(list, fmt.Sprintf("%d ended by %s", o.Cut, o.CutBy))
+	case o.Cut > 0:
+		list = append(list, fmt.Sprintf("%d ended", o.Cut))
 	}
 	if o.Skipped > 0 {
 		list = append(list, fmt.Sprintf("%d done before", o.Skipped))
@@ -66,12 +101,9 @@ func (v View) figures(o Outcome) string {
 	case o.NotStarted > 0:
 		list = append(list, fmt.Sprintf("%d not started", o.NotStarted))
 	case o.NotStarted < 0:
-		list = append(list, "the rest not started")
+		list = append(list, "an unknown number not started")
 	}
-	if o.CPUs > 0 {
-		list = append(list, fmt.Sprintf("%.2f of %d CPUs busy", float64(o.CPU)/float64(max(o.Elapsed, 1)), o.CPUs))
-	}
-	return strings.Join(list, ", ")
+	return list
 }
 
 // quote writes a word so that a shell reads it as it is.
