@@ -275,3 +275,35 @@ var Parent = tutti.NewFunc("test.parent", func(ctx context.Context, f Family) (i
 	}
 	return Meet.Call(ctx, pool, v)
 })
+
+// Size returns the length of its input.
+var Size = tutti.NewFunc("test.size", func(_ context.Context, b []byte) (int, error) { return len(b), nil })
+
+// NoWait fails where there is a descriptor, and no memory for the input.
+func TestNoWaitForMemory(t *testing.T) {
+	t.Parallel()
+	pool, g := open(t, tutti.Config{Workers: 1, Memory: 8 << 20}), newGate(t)
+	busy, err := Meet.Go(t.Context(), pool, g.visit(0))
+	if err != nil {
+		t.Fatal(err)
+	}
+	guests := g.await(1)
+	input := make([]byte, 3<<19) // of 2 MiB that inputs may take
+	first, err := Size.Go(t.Context(), pool, input)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Size.Call(t.Context(), pool, input, tutti.NoWait()); !errors.Is(err, tutti.ErrFull) {
+		t.Errorf("where it would have to wait: %v", err)
+	}
+	guests[0].letGo()
+	if _, err := busy.Wait(t.Context()); err != nil {
+		t.Error(err)
+	}
+	if n, err := first.Wait(t.Context()); n != len(input) || err != nil {
+		t.Errorf("%d, %v", n, err)
+	}
+	if n, err := Size.Call(t.Context(), pool, input, tutti.NoWait()); n != len(input) || err != nil {
+		t.Errorf("where there is room: %d, %v", n, err)
+	}
+}

@@ -274,3 +274,71 @@ func TestATaskCannotCloseItsPool(t *testing.T) {
 var CloseMine = tutti.NewFunc("test.closemine", func(ctx context.Context, _ int) (string, error) {
 	return tutti.FromContext(ctx).Close().Error(), nil
 })
+
+// Drain waits for the tasks of futures, and not for who asks for their results; those
+// can be had afterwards.
+func TestDrainWithFutures(t *testing.T) {
+	t.Parallel()
+	pool := open(t, tutti.Config{Workers: 2})
+	ctx, cancel := context.WithCancel(t.Context())
+	dropped, err := Echo.Go(ctx, pool, 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	cancel()
+	kept, err := Echo.Go(t.Context(), pool, 2)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := pool.Drain(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if v, err := kept.Wait(t.Context()); v != 2 || err != nil {
+		t.Errorf("a result that was there when the pool was drained: %d, %v", v, err)
+	}
+	if _, err := dropped.Wait(t.Context()); err != nil && !errors.Is(err, context.Canceled) {
+		t.Errorf("a call that was cancelled: %v", err)
+	}
+	if err := pool.Drain(t.Context()); err != nil {
+		t.Errorf("drained twice: %v", err)
+	}
+}
+
+// A pool that is closed with a future open is unmapped, and the future says so.
+func TestCloseWithFutures(t *testing.T) {
+	t.Parallel()
+	pool := open(t, tutti.Config{Workers: 1})
+	f, err := Echo.Go(t.Context(), pool, 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := pool.Close(); err != nil {
+		t.Fatal(err)
+	}
+	for range 2 {
+		if v, err := f.Wait(t.Context()); err == nil && v != 1 || err != nil && !errors.Is(err, tutti.ErrClosed) {
+			t.Errorf("%d, %v", v, err)
+		}
+	}
+	if err := pool.Drain(t.Context()); err != nil {
+		t.Errorf("drained when it was closed: %v", err)
+	}
+}
+
+// A Map that was left while its input blocks does not hold up Drain.
+func TestDrainWithBlockedInput(t *testing.T) {
+	t.Parallel()
+	pool := open(t, tutti.Config{Workers: 1})
+	release := make(chan bool)
+	defer close(release)
+	for range Echo.Map(t.Context(), pool, func(yield func(int) bool) {
+		if yield(1) {
+			<-release
+		}
+	}) {
+		break
+	}
+	if err := pool.Drain(t.Context()); err != nil {
+		t.Error(err)
+	}
+}

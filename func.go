@@ -184,7 +184,11 @@ func (f *Func[In, Out]) fill(ctx context.Context, p *Pool, in In, o *options) (u
 			return 0, spec, err
 		}
 	}
-	if err := f.write(ctx, p.sub, index, in); err != nil {
+	var room placer = p.sub
+	if o.noWait {
+		room = engine.Impatient{Submitter: p.sub}
+	}
+	if err := f.write(ctx, room, index, in); err != nil {
 		p.sub.Unacquire(index)
 		if p.master == nil && errors.Is(err, ErrFull) {
 			err = errInPlace
@@ -194,7 +198,7 @@ func (f *Func[In, Out]) fill(ctx context.Context, p *Pool, in In, o *options) (u
 	return index, spec, nil
 }
 
-// placer gives room for an input: a Submitter or a Stream.
+// placer gives room for an input: a Submitter, patient or not, or a Stream.
 type placer interface {
 	Input(ctx context.Context, index uint32, n int) (unsafe.Pointer, error)
 }
@@ -242,6 +246,9 @@ func (f *Func[In, Out]) inPlace(ctx context.Context, in In, o *options) (out Out
 	if err != nil {
 		return out, err
 	}
+	if ctx.Err() != nil {
+		return out, context.Cause(ctx)
+	}
 	if o.timeout > 0 {
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithTimeout(ctx, o.timeout)
@@ -254,6 +261,9 @@ func (f *Func[In, Out]) inPlace(ctx context.Context, in In, o *options) (out Out
 	}()
 	if out, err = f.fn(ctx, in); err == nil {
 		out, err = f.copyOut(out)
+	}
+	if o.timeout > 0 && errors.Is(ctx.Err(), context.DeadlineExceeded) {
+		err = context.DeadlineExceeded // it came too late, as it would have elsewhere
 	}
 	if err != nil {
 		return *new(Out), &TaskError{Func: f.name, Attempt: 1, Err: err}

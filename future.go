@@ -1,7 +1,6 @@
 package tutti
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"sync"
@@ -30,6 +29,7 @@ func (f *Func[In, Out]) Go(ctx context.Context, p *Pool, in In, opts ...Option) 
 	if err := p.enter(); err != nil {
 		return nil, err
 	}
+	defer p.leave()
 	var o options
 	o.apply(opts)
 	index, spec, err := f.fill(ctx, p, in, &o)
@@ -39,7 +39,6 @@ func (f *Func[In, Out]) Go(ctx context.Context, p *Pool, in In, opts ...Option) 
 		return fut, nil
 	}
 	if err != nil {
-		p.leave()
 		return nil, err
 	}
 	fut := &Future[Out]{pool: p, pending: p.sub.Go(index, &spec), read: f.result}
@@ -64,20 +63,33 @@ func (t *task) adopt(p *engine.Pending) {
 // Wait returns the result as soon as it is there. When ctx ends first the error
 // is that of ctx, the task goes on, and Wait may be called again.
 func (f *Future[Out]) Wait(ctx context.Context) (Out, error) {
-	if f.isSettled() {
+	f.mu.Lock()
+	settled := f.settled
+	f.mu.Unlock()
+	if settled {
 		return f.out, f.err
+	}
+	if !f.pool.look() { // it was closed
+		r, err, collected := f.pending.Collected()
+		if !collected {
+			err = ErrClosed
+		}
+		return f.settle(r, err)
 	}
 	defer f.pool.leave()
 	r, err := f.pending.Wait(ctx)
-	closed := f.pool.sub.Err() // read after the result: what was read while the pool closed may be zeros
-	if closed == nil && err != nil && ctx.Err() != nil {
+	if _, _, collected := f.pending.Collected(); !collected && err != nil && ctx.Err() != nil && f.pool.sub.Err() == nil {
 		var none Out
 		return none, err
 	}
+	return f.settle(r, err)
+}
+
+// settle keeps the result, unless there is one.
+func (f *Future[Out]) settle(r engine.Result, err error) (Out, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if !f.settled {
-		err = cmp.Or(closed, err)
 		if f.err = err; err == nil {
 			f.out, f.err = f.read(r)
 		}
@@ -85,20 +97,8 @@ func (f *Future[Out]) Wait(ctx context.Context) (Out, error) {
 			f.unwatch()
 		}
 		f.settled = true
-		f.pool.leave() // the future itself
 	}
 	return f.out, f.err
-}
-
-// isSettled reports whether the result is here. If not, it notes a call under
-// way, so that the pool's memory stays for as long as somebody waits.
-func (f *Future[Out]) isSettled() bool {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	if !f.settled {
-		f.pool.join()
-	}
-	return f.settled
 }
 
 // Cancel asks the task to end; Wait then returns how it did.

@@ -82,9 +82,9 @@ func (f *Func[In, Out]) stream(ctx context.Context, p *Pool, in iter.Seq[In], o 
 		return
 	}
 	defer st.Stop()
-	p.join()
+	p.feeders.Add(1)
 	go func() {
-		defer p.leave()
+		defer p.feeders.Done()
 		f.feed(ctx, st, in)
 	}()
 	for {
@@ -113,6 +113,10 @@ func (f *Func[In, Out]) stream(ctx context.Context, p *Pool, in iter.Seq[In], o 
 func (f *Func[In, Out]) eachInPlace(ctx context.Context, in iter.Seq[In], o *options, yield func(int, Out, error) bool) {
 	pos := 0
 	for v := range in {
+		if ctx.Err() != nil {
+			yield(-1, *new(Out), context.Cause(ctx))
+			return
+		}
 		out, err := f.inPlace(ctx, v, o)
 		if !yield(pos, out, err) {
 			return

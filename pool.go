@@ -27,14 +27,18 @@ type Pool struct {
 	master  *engine.Master // nil inside a worker
 	numbers map[string]uint32
 
-	calls  sync.WaitGroup // what Drain waits for
-	mu     sync.Mutex
-	closed bool
-	unmap  sync.Once
-	unbind func() bool // has Open's context forget the pool
-	lent   atomic.Bool // the user has had memory of the pool: a Slice's
-	memory poolMemory
-	space  *ipc.Space // nil until it is asked for
+	calls sync.WaitGroup // what Drain waits for
+	// feeders read the inputs of Maps, and may be blocked in them for ever when the
+	// loop has been left. They use the memory, and Drain does not wait for them.
+	feeders sync.WaitGroup
+	gone    bool // guarded by mu: the memory is unmapped, or about to be
+	mu      sync.Mutex
+	closed  bool
+	unmap   sync.Once
+	unbind  func() bool // has Open's context forget the pool
+	lent    atomic.Bool // the user has had memory of the pool: a Slice's
+	memory  poolMemory
+	space   *ipc.Space // nil until it is asked for
 }
 
 // Open starts a pool and returns when all its workers are ready. When ctx ends,
@@ -195,7 +199,11 @@ func (p *Pool) Close() error {
 	p.unmap.Do(func() {
 		ipc.RemoveMemory(p.memory)
 		go func() { // calls that are still on their way out look at the memory
+			p.mu.Lock()
+			p.gone = true
+			p.mu.Unlock()
 			p.calls.Wait()
+			p.feeders.Wait()
 			if !p.lent.Load() {
 				p.master.Unmap()
 			}
@@ -206,11 +214,23 @@ func (p *Pool) Close() error {
 
 // Drain waits until every call under way has returned, and then closes the
 // pool. New calls fail from the start. When ctx ends first the pool is closed
-// at once and the error is that of ctx. A future counts until it was waited for.
+// at once and the error is that of ctx. The tasks of futures are waited for, whether
+// somebody waits for the future or not; their results can be asked for afterwards.
 func (p *Pool) Drain(ctx context.Context) error {
+	if p.master == nil {
+		return errors.New("tutti: a task cannot close the pool that it runs in")
+	}
 	p.mu.Lock()
 	p.closed = true
 	p.mu.Unlock()
+	if !p.look() {
+		return nil // it was closed before
+	}
+	err := p.sub.Quiesce(ctx)
+	p.leave()
+	if err != nil && ctx.Err() == nil {
+		return p.Close() // it was closed, or its workers are gone
+	}
 	idle := make(chan struct{})
 	go func() { p.calls.Wait(); close(idle) }()
 	select {
@@ -241,11 +261,19 @@ func (p *Pool) enter() error {
 	return nil
 }
 
-// join notes a goroutine of a call that may outlive it.
-func (p *Pool) join() {
-	if p.master != nil {
-		p.calls.Add(1)
+// look notes a call that looks at the memory, also of a pool that takes no more calls;
+// false when the memory is gone. leave ends it.
+func (p *Pool) look() bool {
+	if p.master == nil {
+		return true
 	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.gone {
+		return false
+	}
+	p.calls.Add(1)
+	return true
 }
 
 func (p *Pool) leave() {

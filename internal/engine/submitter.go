@@ -180,6 +180,28 @@ func (s *Submitter) harvest() {
 	}
 }
 
+// Quiesce waits until every task that this process has submitted has ended, and then
+// collects the futures, so that nobody needs the pool's memory for their results. The
+// caller sees to it that no more are submitted.
+func (s *Submitter) Quiesce(ctx context.Context) error {
+	err := s.leadUntil(ctx, nil, func() bool {
+		for i := range s.m.words {
+			w := Word(s.m.words[i].Load())
+			if st := w.state(); st != Queued && st != Running || s.m.descs[i].submitter() != s.slot {
+				continue
+			}
+			if _, open := s.m.flag(uint32(i), w.gen(), flagWaited); open { // to be told of its end
+				return false
+			}
+		}
+		return true
+	})
+	if err == nil {
+		s.harvest()
+	}
+	return err
+}
+
 // Unacquire gives back a descriptor that was not submitted.
 func (s *Submitter) Unacquire(index uint32) {
 	s.m.freeInput(index, s.slot)
@@ -218,10 +240,36 @@ func (s *Submitter) Input(ctx context.Context, index uint32, n int) (unsafe.Poin
 	if err != nil {
 		return nil, err
 	}
+	return s.m.extern(index, n, ref)
+}
+
+// extern has an input of n bytes lie in the arena.
+func (m *memory) extern(index uint32, n int, ref shm.Ref) (unsafe.Pointer, error) {
+	d := &m.descs[index]
 	*d.inputRef() = ref
 	d.flags = flagInExtern
-	b, err := s.m.arena.Bytes(ref, n)
+	b, err := m.arena.Bytes(ref, n)
 	return unsafe.Pointer(unsafe.SliceData(b)), err
+}
+
+// Impatient is a Submitter whose Input fails with ErrFull where it would wait.
+type Impatient struct{ *Submitter }
+
+// Input returns room for an input, if there is any now.
+func (s Impatient) Input(ctx context.Context, index uint32, n int) (unsafe.Pointer, error) {
+	if n <= inlineIn || int64(n) > s.budget || s.worker != nil {
+		return s.Submitter.Input(ctx, index, n) // waits for nothing
+	}
+	d := &s.m.descs[index]
+	d.flags, d.inLen = 0, uint32(n)
+	ref, ok, err := s.tryAlloc(n)
+	if !ok {
+		return nil, ErrFull
+	}
+	if err != nil {
+		return nil, err
+	}
+	return s.m.extern(index, n, ref)
 }
 
 // inline is where an input of n bytes lies that fits the descriptor.
@@ -243,15 +291,9 @@ func (s *Submitter) allocInput(ctx context.Context, n int) (ref shm.Ref, err err
 		s.inputBytes.Add(int64(n))
 		return ref, nil
 	}
-	try := func() bool {
-		if s.inputBytes.Add(int64(n)) > s.budget {
-			s.inputBytes.Add(-int64(n))
-			return false
-		}
-		if ref, err = s.heap.Alloc(n); err != nil {
-			s.inputBytes.Add(-int64(n))
-		}
-		return true
+	try := func() (ok bool) {
+		ref, ok, err = s.tryAlloc(n)
+		return ok
 	}
 	if try() {
 		return ref, err
@@ -260,6 +302,18 @@ func (s *Submitter) allocInput(ctx context.Context, n int) (ref shm.Ref, err err
 		return 0, e
 	}
 	return ref, err
+}
+
+// tryAlloc takes n bytes for an input; ok is false if the budget does not allow it.
+func (s *Submitter) tryAlloc(n int) (ref shm.Ref, ok bool, err error) {
+	if s.inputBytes.Add(int64(n)) > s.budget {
+		s.inputBytes.Add(-int64(n))
+		return 0, false, nil
+	}
+	if ref, err = s.heap.Alloc(n); err != nil {
+		s.inputBytes.Add(-int64(n))
+	}
+	return ref, true, err
 }
 
 // fill writes what a descriptor says of its task beside the input.

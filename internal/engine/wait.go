@@ -314,6 +314,9 @@ func (p *Pending) harvest() {
 func (p *Pending) collectLocked() {
 	r, err := p.s.Result(p.index)
 	r.Data = append([]byte(nil), r.Data...)
+	if closed := p.s.Err(); closed != nil { // then what was read may be zeros
+		r, err = Result{}, closed
+	}
 	p.res, p.err = r, err
 	w := p.s.waiters[p.index].Swap(nil)
 	p.s.Release(p.index)
@@ -357,6 +360,17 @@ func (p *Pending) sleep(ctx context.Context, nap time.Duration, ended func() boo
 	err := p.s.leadFor(ctx, nap, w.tell, ended)
 	w.notify() // another goroutine may wait for the same future
 	return err
+}
+
+// Collected returns the result if it has been collected: it then needs the pool's memory
+// no more.
+func (p *Pending) Collected() (r Result, err error, ok bool) {
+	if !p.collected.Load() {
+		return r, nil, false
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.res, p.err, true
 }
 
 // Cancel asks the task to end; Wait then returns how it did.
