@@ -57,7 +57,7 @@ func oneLine(err error) string { return strings.ReplaceAll(err.Error(), "\n", ";
 // shownObjects are those that are not tutti's own.
 func shownObjects(st ipc.Stat) []ipc.ObjectStat {
 	return slices.DeleteFunc(slices.Clone(st.Objects), func(o ipc.ObjectStat) bool {
-		return o.Name == lookingName || strings.HasPrefix(o.Name, runningPrefix)
+		return isOwn(o.Name)
 	})
 }
 

@@ -17,6 +17,7 @@ import (
 
 	"github.com/tutti-run/tutti/internal/core"
 	"github.com/tutti-run/tutti/internal/proc"
+	"github.com/tutti-run/tutti/ipc"
 )
 
 // The descriptors of a process that this one started for itself.
@@ -229,11 +230,11 @@ func (o *charge) run(ctx context.Context, started chan *proc.Running) (e ended) 
 		}
 		defer func() { _ = s.give(n) }()
 	}
-	return o.carryOut(ctx, started)
+	return o.carryOut(ctx, s, started)
 }
 
 // carryOut runs the command to its end, and prints what it wrote.
-func (o *charge) carryOut(ctx context.Context, started chan *proc.Running) ended {
+func (o *charge) carryOut(ctx context.Context, s *shellSpace, started chan *proc.Running) ended {
 	if o.TimeoutNs > 0 {
 		timed, stop := context.WithTimeoutCause(ctx, time.Duration(o.TimeoutNs), errTimeout)
 		defer stop()
@@ -264,17 +265,30 @@ func (o *charge) carryOut(ctx context.Context, started chan *proc.Running) ended
 	}
 	r := proc.Run(ctx, c)
 	e := o.report(&r, context.Cause(ctx))
-	for _, p := range printed {
-		if p == nil {
-			continue
+	if printed[0] != nil {
+		e.print(s, printed)
+	}
+	return e
+}
+
+// print prints what is left to print. Commands that end together take turns on one
+// file.
+func (e *ended) print(s *shellSpace, printed [2]outlet) {
+	for i, f := range []*os.File{os.Stdout, os.Stderr} {
+		var st unix.Stat_t
+		err := unix.Fstat(int(f.Fd()), &st)
+		if err == nil {
+			var turn *ipc.Mutex
+			if turn, err = s.inTurn(fmt.Sprintf("printing to %x:%x", st.Dev, st.Ino)); err == nil {
+				err = errors.Join(printed[i].end(), turn.Unlock())
+			}
 		}
-		if err := p.end(); err != nil && errors.Is(err, syscall.EPIPE) {
+		if errors.Is(err, syscall.EPIPE) {
 			e.Exit = max(e.Exit, 128+int(syscall.SIGPIPE))
 		} else if err != nil && e.Fault == "" {
 			e.Exit, e.Fault = exitMapUsage, "its output is not whole: "+err.Error()
 		}
 	}
-	return e
 }
 
 func (o *charge) report(r *proc.Result, why error) ended {

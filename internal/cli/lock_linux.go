@@ -10,7 +10,6 @@ import (
 	"time"
 
 	"github.com/tutti-run/tutti/internal/command"
-	"github.com/tutti-run/tutti/ipc"
 )
 
 // firstLook is when who waits looks for a circle. Most waits are over by then.
@@ -118,16 +117,9 @@ func (c *lockCall) take(ctx context.Context, s *shellSpace, n need) error {
 // turns, and each waits already when it looks, so the first that sees a circle whole
 // breaks it, and nobody else in it has to leave.
 func (c *lockCall) look(s *shellSpace, n need, withdrawn <-chan struct{}, cancel context.CancelCauseFunc) {
-	turn, err := s.Mutex(lookingName)
+	turn, err := s.inTurn("looking for a circle")
 	if err != nil {
 		return // no room for one more object: others may look
-	}
-	err = turn.Lock(context.Background())
-	if errors.Is(err, ipc.ErrOwnerDied) {
-		err = turn.MarkConsistent()
-	}
-	if err != nil {
-		return
 	}
 	defer func() { _ = turn.Unlock() }()
 	for {

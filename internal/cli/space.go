@@ -44,9 +44,14 @@ func spaceNamed(value string) spaceRef {
 // Names of objects that are not a user's own words.
 const (
 	semPrefix     = "sem:"     // of a semaphore: the rest is its --id
-	runningPrefix = "running:" // of what the keepers of commands hold, see keeper_linux.go
-	lookingName   = "tutti lock: looking"
+	runningPrefix = "running:" // of what the keepers of commands hold, see keeper.go
+	ownPrefix     = "tutti: "  // of mutexes that the commands use among themselves
 )
+
+// isOwn reports whether an object is nothing that a user named.
+func isOwn(name string) bool {
+	return strings.HasPrefix(name, runningPrefix) || strings.HasPrefix(name, ownPrefix)
+}
 
 // addSpaceFlag gives a command the option --space.
 func addSpaceFlag(cmd *cobra.Command, to *string) {

@@ -123,13 +123,13 @@ func forgettable(st ipc.Stat) bool {
 	return !slices.ContainsFunc(st.Objects, func(o ipc.ObjectStat) bool {
 		switch o.Kind {
 		case "rwmutex":
-			return o.Lost
+			return o.Lost || o.OwnerDied && !isOwn(o.Name) // which the next holder is to hear
 		case "barrier":
 			return false
 		case "semaphore":
-			return !strings.HasPrefix(o.Name, semPrefix) && !strings.HasPrefix(o.Name, runningPrefix)
+			return !strings.HasPrefix(o.Name, semPrefix) && !isOwn(o.Name)
 		case "mutex":
-			return o.Name != lookingName
+			return !isOwn(o.Name)
 		}
 		return true
 	})
@@ -219,6 +219,19 @@ func (s *shellSpace) give(n need) error {
 	return l.Unlock()
 }
 
+// inTurn takes a mutex that the commands use among themselves.
+func (s *shellSpace) inTurn(name string) (*ipc.Mutex, error) {
+	m, err := s.Mutex(ownPrefix + name)
+	if err != nil {
+		return nil, err
+	}
+	err = m.Lock(context.Background())
+	if errors.Is(err, ipc.ErrOwnerDied) {
+		err = m.MarkConsistent()
+	}
+	return m, err
+}
+
 // spaceNames lists the spaces of a folder, for completion.
 func spaceNames(folder string) []string {
 	names, _ := ipc.Names(ipc.Options{Folder: folder})
@@ -237,7 +250,7 @@ func objectNames(r spaceRef, kind string) (names []string) {
 	defer s.Close()
 	st, _ := s.Stat()
 	for _, o := range st.Objects {
-		if o.Kind == kind && !strings.HasPrefix(o.Name, runningPrefix) {
+		if o.Kind == kind && !isOwn(o.Name) {
 			names = append(names, strings.TrimPrefix(o.Name, semPrefix))
 		}
 	}
