@@ -12,25 +12,18 @@ import (
 	"text/tabwriter"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/tutti-run/tutti/ipc"
 )
 
 // lookInto looks what is in a space, which must be there.
 func lookInto(r spaceRef) (st ipc.Stat, err error) {
-	names, err := ipc.Names(ipc.Options{Folder: r.Folder})
-	if err != nil {
-		return st, err
+	st, err = r.peek()
+	if errors.Is(err, fs.ErrNotExist) {
+		err = fmt.Errorf("there is no space %q; tutti ipc ls lists them", r.Name)
 	}
-	if !slices.Contains(names, r.Name) {
-		return st, fmt.Errorf("there is no space %q; tutti ipc ls lists them", r.Name)
-	}
-	s, err := ipc.OpenWith(r.Name, 0, r.options())
-	if err != nil {
-		return st, err
-	}
-	st, err = s.Stat()
-	st.Members = others(st)
-	return st, errors.Join(err, s.Close())
+	return st, err
 }
 
 // listSpaces prints the spaces of a folder.
@@ -42,7 +35,10 @@ func listSpaces(folder string) error {
 	w := tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(w, "NAME\tSIZE\tOBJECTS\tOPEN IN")
 	for _, name := range names {
-		st, err := lookInto(spaceRef{name, folder})
+		st, err := spaceRef{name, folder}.peek()
+		if errors.Is(err, fs.ErrNotExist) {
+			continue // removed this moment
+		}
 		if err != nil {
 			fmt.Fprintf(w, "%s\t-\t-\t(%s)\n", name, oneLine(err))
 			continue
@@ -87,13 +83,12 @@ func removeSpaces(folder string, names []string, force bool) error {
 	var errs []error
 	for _, name := range names {
 		r := spaceRef{name, folder}
-		if !force {
-			if err := removable(r); err != nil {
-				errs = append(errs, err)
-				continue
-			}
+		remove := r.remove
+		if force {
+			remove = func() error { return ipc.Remove(name, r.options()) }
 		}
-		if err := ipc.Remove(name, r.options()); err != nil && !(force && errors.Is(err, fs.ErrNotExist)) {
+		err := remove()
+		if err != nil && !(force && errors.Is(err, fs.ErrNotExist)) {
 			errs = append(errs, err)
 		}
 	}
@@ -103,8 +98,8 @@ func removeSpaces(folder string, names []string, force bool) error {
 	return nil
 }
 
-// removable reports why a space is not to be removed.
-func removable(r spaceRef) error {
+// remove removes a space that nobody has open.
+func (r spaceRef) remove() error {
 	st, err := lookInto(r)
 	switch {
 	case errors.Is(err, ipc.ErrNotASpace), errors.Is(err, ipc.ErrVersion):
@@ -112,9 +107,33 @@ func removable(r spaceRef) error {
 	case err != nil:
 		return err
 	case len(st.Members) > 0:
-		return fmt.Errorf("space %q is open in %s; wait for their end, or remove it with -f: they go on with it, and locks do not hold between them and who comes later", r.Name, membersText(st.Members))
+		return r.inUse(st)
 	}
-	return nil
+	s, err := enterShellSpace(r)
+	if err != nil {
+		return err
+	}
+	defer s.Close()
+	// Who comes now waits, and finds it gone.
+	if err := flock(s.FD(), unix.LOCK_EX|unix.LOCK_NB); err != nil {
+		return r.inUse(st)
+	}
+	if st, err = r.peek(); err != nil {
+		return err
+	}
+	st.Members = slices.DeleteFunc(st.Members, func(m ipc.MemberStat) bool { return m.PID == os.Getpid() })
+	if len(st.Members) > 0 {
+		return r.inUse(st)
+	}
+	return ipc.Remove(r.Name, r.options())
+}
+
+func (r spaceRef) inUse(st ipc.Stat) error {
+	in := "another process"
+	if len(st.Members) > 0 {
+		in = membersText(st.Members)
+	}
+	return fmt.Errorf("space %q is open in %s; wait for its end, or remove it with -f: who has it goes on with it, and locks do not hold between that and who comes later", r.Name, in)
 }
 
 // showSpaces prints what is in spaces.

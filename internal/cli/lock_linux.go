@@ -94,8 +94,7 @@ func (c *lockCall) take(ctx context.Context, s *shellSpace, n need) error {
 	defer cancel(nil)
 	withdrawn := make(chan struct{})
 	looked := make(chan struct{})
-	var look *time.Timer
-	look = time.AfterFunc(firstLook, func() {
+	look := time.AfterFunc(firstLook, func() {
 		defer close(looked)
 		c.look(s, n, withdrawn, cancel)
 	})

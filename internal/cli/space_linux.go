@@ -76,24 +76,27 @@ func (s *shellSpace) leave() error {
 	if unix.Fstat(s.FD(), &st) != nil || st.Nlink == 0 {
 		return err
 	}
-	again, openErr := ipc.OpenWith(s.ref.Name, 0, s.ref.options())
-	if openErr != nil {
-		return err // it stays, and the next one looks again
-	}
-	if stat, statErr := again.Stat(); statErr == nil && len(others(stat)) == 0 && forgettable(stat) {
+	if stat, statErr := s.ref.peek(); statErr == nil && len(stat.Members) == 0 && forgettable(stat) {
 		_ = ipc.Remove(s.ref.Name, s.ref.options())
 	}
-	return errors.Join(err, again.Close())
+	return err
 }
 
-// others are the live processes besides this one that have a space open.
-func others(st ipc.Stat) (all []ipc.MemberStat) {
-	for _, m := range st.Members {
-		if !m.Self && !processGone(m.PID) {
-			all = append(all, m)
-		}
+// peek looks into a space, without what belongs to the dead.
+func (r spaceRef) peek() (ipc.Stat, error) {
+	st, err := ipc.Peek(r.Name, r.options())
+	gone := map[int]bool{}
+	st.Members = slices.DeleteFunc(st.Members, func(m ipc.MemberStat) bool {
+		gone[m.PID] = processGone(m.PID)
+		return gone[m.PID]
+	})
+	for i := range st.Objects {
+		o := &st.Objects[i]
+		dead := func(c ipc.ClaimStat) bool { return gone[c.PID] }
+		o.Holders, o.Waiters = slices.DeleteFunc(o.Holders, dead), slices.DeleteFunc(o.Waiters, dead)
+		o.Waiting = len(o.Waiters)
 	}
-	return all
+	return st, err
 }
 
 func processGone(pid int) bool {
@@ -240,15 +243,7 @@ func spaceNames(folder string) []string {
 
 // objectNames lists the objects of a kind in a space, for completion; it makes none.
 func objectNames(r spaceRef, kind string) (names []string) {
-	if !slices.Contains(spaceNames(r.Folder), r.Name) {
-		return nil
-	}
-	s, err := ipc.OpenWith(r.Name, 0, r.options())
-	if err != nil {
-		return nil
-	}
-	defer s.Close()
-	st, _ := s.Stat()
+	st, _ := r.peek()
 	for _, o := range st.Objects {
 		if o.Kind == kind && !isOwn(o.Name) {
 			names = append(names, strings.TrimPrefix(o.Name, semPrefix))
