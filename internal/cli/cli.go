@@ -52,19 +52,21 @@ func (e *exitError) Unwrap() error { return e.err }
 
 // Main runs the command line args, of which the first is the name that the
 // program was called by, and returns the exit code. Called parallel it is tutti
-// map. It uses this process's standard files, environment and signals.
+// map, and called sem it is tutti sem. It uses this process's standard files, environment and signals.
 func Main(args []string) int {
 	name, args := programName(args[0]), args[1:]
-	if name == semaphoreName {
-		complain("the semaphore is not there yet; flock(1) lets one command at a time run, and tutti map -j N so many of a list")
-		return exitMapUsage
+	if code, ok := helperMain(args); ok {
+		return code
 	}
 	root := newRoot()
-	if name == parallelName {
+	switch name {
+	case parallelName:
 		root = newMap(parallelName)
 		root.Use = strings.Replace(root.Use, "map", parallelName, 1)
-		root.SilenceErrors, root.SilenceUsage = true, true
+	case semaphoreName:
+		root = newSem(semaphoreName)
 	}
+	root.SilenceErrors, root.SilenceUsage = true, true
 	code, err := run(root, name, args)
 	if exit, ok := errors.AsType[*exitError](err); ok {
 		code, err = exit.code, exit.err
@@ -85,13 +87,16 @@ const semaphoreName = "sem"
 // none of its own.
 func run(root *cobra.Command, name string, args []string) (code int, err error) {
 	var before []string
-	isMap := name == parallelName
-	if !isMap && len(args) > 0 && args[0] == "map" {
+	code = exitUsage
+	isMap := name == parallelName || name == semaphoreName
+	isSem := !isMap && len(args) > 0 && args[0] == semaphoreName
+	if !isMap && len(args) > 0 && (isSem || args[0] == "map") {
 		isMap, before, args = true, args[:1], args[1:]
 	}
-	code = exitUsage
 	if isMap {
-		code = exitMapUsage
+		if !isSem {
+			code = exitMapUsage
+		}
 		if args, err = expanded(args); err != nil {
 			return code, err
 		}
@@ -117,7 +122,8 @@ func newRoot() *cobra.Command {
 		Long: `tutti runs commands on every core of this computer, in worker processes that
 may crash, hang or be killed while nothing is lost.
 
-  tutti map 'gzip -9kf {}' ::: some/dir/*.log`,
+  tutti map 'gzip -9kf {}' ::: some/dir/*.log
+  tutti lock database -- ./migrate`,
 		Version:       version(),
 		SilenceErrors: true,
 		SilenceUsage:  true,
@@ -133,7 +139,7 @@ may crash, hang or be killed while nothing is lost.
 		return fmt.Errorf("%w; %s --help lists the options", err, cmd.CommandPath())
 	})
 	root.CompletionOptions.HiddenDefaultCmd = false
-	root.AddCommand(newMap("tutti map"), newMan())
+	root.AddCommand(newMap("tutti map"), newSem("tutti sem"), newLock(), newBarrier(), newIPC(), newMan())
 	return root
 }
 
