@@ -1,14 +1,11 @@
 package tutti
 
 import (
-	"bytes"
 	"fmt"
-	"math"
-	"reflect"
 	"testing"
 	"time"
-	"unsafe"
 
+	"github.com/tutti-run/tutti/internal/codec"
 	"github.com/tutti-run/tutti/internal/engine"
 )
 
@@ -28,59 +25,11 @@ type everything struct {
 	Took  time.Duration
 }
 
-func (c *codec[T]) trip(v T) (T, error) {
-	b, buf, err := c.bytes(&v)
-	if err != nil {
-		return v, err
-	}
-	if buf != nil {
-		defer buffers.Put(buf)
-	}
-	return c.read(unsafe.Pointer(unsafe.SliceData(b)), len(b))
-}
-
-// Whatever a value holds, it comes back the same.
-func FuzzRoundTrip(f *testing.F) {
-	f.Add(true, int64(-1), uint64(1<<63), math.Pi, float32(1.5), "text", []byte{1}, uint8(3))
-	f.Add(false, int64(math.MinInt64), uint64(0), math.Inf(-1), float32(0), "\xff\xfe", []byte(nil), uint8(0))
-	f.Add(false, int64(0), uint64(0), math.Copysign(0, -1), float32(1e-45), "", []byte{}, uint8(255))
-	whole := must(newCodec[everything]("In"))
-	text, raw := must(newCodec[string]("In")), must(newCodec[[]byte]("In"))
-	floats := must(newCodec[[]float64]("In"))
-	f.Fuzz(func(t *testing.T, b bool, i int64, u uint64, x float64, y float32, s string, raws []byte, shape uint8) {
-		v := everything{B: b, I: i, U: u, F: x, G: y, S: s, Bytes: raws, Pair: [2]string{s, "x"}, Took: time.Duration(i)}
-		if shape&1 != 0 {
-			v.Next = &everything{I: -i, Map: map[string]everything{}}
-		}
-		if shape&2 != 0 {
-			v.Map = map[string]everything{s: {S: s}, "": {Ints: []int32{int32(i), int32(u)}}}
-		}
-		if got, err := whole.trip(v); err != nil || !sameBits(got, v) {
-			t.Errorf("sent %#v\ncame %#v, error %v", v, got, err)
-		}
-		if got, err := text.trip(s); got != s || err != nil {
-			t.Errorf("sent %q, came %q, error %v", s, got, err)
-		}
-		if got, err := raw.trip(raws); !bytes.Equal(got, raws) || len(raws) == 0 && got != nil || err != nil {
-			t.Errorf("sent %q, came %q, error %v", raws, got, err)
-		}
-		if got, err := floats.trip([]float64{x, float64(y)}); len(got) != 2 || math.Float64bits(got[0]) != math.Float64bits(x) || err != nil {
-			t.Errorf("sent %v and %v, came %v, error %v", x, y, got, err)
-		}
-	})
-}
-
-// sameBits is reflect.DeepEqual, but for NaNs, which it compares by their bits.
-func sameBits(a, b everything) bool {
-	same := math.Float64bits(a.F) == math.Float64bits(b.F) && math.Float32bits(a.G) == math.Float32bits(b.G)
-	a.F, a.G, b.F, b.G = 0, 0, 0, 0
-	return same && reflect.DeepEqual(a, b)
-}
-
 // Bytes that a broken process left are an error or some value, and never a
 // panic.
 func FuzzDecode(f *testing.F) {
-	b, _, err := must(newCodec[everything]("In")).bytesOf(everything{S: "s", Next: &everything{}, Map: map[string]everything{"": {}}})
+	whole, v := must(codec.New[everything]("In")), everything{S: "s", Next: &everything{}, Map: map[string]everything{"": {}}}
+	b, _, err := whole.Bytes(&v)
 	if err != nil {
 		f.Fatal(err)
 	}
@@ -89,9 +38,9 @@ func FuzzDecode(f *testing.F) {
 	f.Add([]byte(`{"Status":"exit status 3","Exit":3}`))
 	f.Add([]byte{0x9b, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff})
 	f.Add([]byte{})
-	fn := &Func[everything, everything]{name: "fuzz", in: must(newCodec[everything]("In")), out: must(newCodec[everything]("Out"))}
-	plainFn := &Func[int64, [3]uint16]{name: "plain", in: must(newCodec[int64]("In")), out: must(newCodec[[3]uint16]("Out"))}
-	listFn := &Func[string, []int64]{name: "list", in: must(newCodec[string]("In")), out: must(newCodec[[]int64]("Out"))}
+	fn := &Func[everything, everything]{name: "fuzz", in: must(codec.New[everything]("In")), out: must(codec.New[everything]("Out"))}
+	plainFn := &Func[int64, [3]uint16]{name: "plain", in: must(codec.New[int64]("In")), out: must(codec.New[[3]uint16]("Out"))}
+	listFn := &Func[string, []int64]{name: "list", in: must(codec.New[string]("In")), out: must(codec.New[[]int64]("Out"))}
 	f.Fuzz(func(t *testing.T, b []byte) {
 		for kind := engine.KindValue; kind <= engine.KindNoMemory+1; kind++ {
 			r := engine.Result{Kind: kind, Data: b, Worker: 1, Attempt: 1}
@@ -112,7 +61,12 @@ func FuzzDecode(f *testing.F) {
 	})
 }
 
-func (c codec[T]) bytesOf(v T) ([]byte, *bytes.Buffer, error) { return c.bytes(&v) }
+func must[T any](v T, err error) T {
+	if err != nil {
+		panic(err)
+	}
+	return v
+}
 
 func TestWorkerEnv(t *testing.T) {
 	t.Parallel()

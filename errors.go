@@ -11,6 +11,7 @@ import (
 	"sync"
 	"syscall"
 
+	"github.com/tutti-run/tutti/internal/codec"
 	"github.com/tutti-run/tutti/internal/engine"
 	"github.com/tutti-run/tutti/shm"
 )
@@ -164,7 +165,7 @@ func packError(err error) []byte {
 }
 
 func (w wireError) pack() []byte {
-	b, err := encMode.Marshal(w)
+	b, err := codec.Encoding.Marshal(w)
 	if err != nil {
 		panic("tutti: " + err.Error()) // strings and numbers cannot fail
 	}
@@ -174,7 +175,7 @@ func (w wireError) pack() []byte {
 // unpackError makes an error of bytes that a worker wrote.
 func unpackError(kind engine.Kind, b []byte) error {
 	var w wireError
-	if err := decMode.Unmarshal(b, &w); err != nil {
+	if err := codec.Decoding.Unmarshal(b, &w); err != nil {
 		return fmt.Errorf("tutti: damaged error from a worker: %w", err)
 	}
 	if kind == engine.KindPanic {

@@ -13,6 +13,7 @@ import (
 	"syscall"
 	"unsafe"
 
+	"github.com/tutti-run/tutti/internal/codec"
 	"github.com/tutti-run/tutti/internal/engine"
 )
 
@@ -21,8 +22,8 @@ import (
 type Func[In, Out any] struct {
 	name string
 	fn   func(context.Context, In) (Out, error)
-	in   codec[In]
-	out  codec[Out]
+	in   codec.Codec[In]
+	out  codec.Codec[Out]
 	last atomic.Pointer[numbered] // the pool that was used last
 }
 
@@ -53,16 +54,16 @@ func registeredNames() []string {
 // Config.TasksPerWorker is more than 1. Its context ends when the task is
 // cancelled or is past its time limit; it also carries the pool, see FromContext.
 func NewFunc[In, Out any](name string, fn func(context.Context, In) (Out, error)) *Func[In, Out] {
-	in, err := newCodec[In]("In")
+	in, err := codec.New[In]("In")
 	if err == nil && name == "" {
 		err = errors.New("a function needs a name")
 	}
 	if err == nil && len(name) > engine.NameMax {
 		err = fmt.Errorf("a name has at most %d bytes", engine.NameMax)
 	}
-	var out codec[Out]
+	var out codec.Codec[Out]
 	if err == nil {
-		out, err = newCodec[Out]("Out")
+		out, err = codec.New[Out]("Out")
 	}
 	if err != nil {
 		panic(fmt.Sprintf("tutti: NewFunc(%q): %v", name, err))
@@ -94,7 +95,7 @@ func (f *Func[In, Out]) spec(ctx context.Context, p *Pool, o *options) (engine.S
 	s := engine.Spec{
 		Fn: last.number, AtMostOnce: o.atMostOnce, Contained: o.contained, MaxAttempts: o.attempts,
 		TimeoutNs: int64(o.timeout), Priority: o.priority, Affinity: o.affinity,
-		Bulky: f.out.way != plain || f.out.size > engine.InlineOut,
+		Bulky: f.out.Way != codec.Plain || f.out.Size > engine.InlineOut,
 	}
 	if p.master == nil {
 		if t := taskOf(ctx); t != nil {
@@ -146,8 +147,8 @@ type collector interface {
 
 // collect reads the result of a task that has ended.
 func (f *Func[In, Out]) collect(from collector, index uint32) (out Out, err error) {
-	if f.out.way == plain {
-		if p := from.Plain(index, f.out.size); p != nil {
+	if f.out.Way == codec.Plain {
+		if p := from.Plain(index, f.out.Size); p != nil {
 			return *(*Out)(p), nil
 		}
 	}
@@ -200,8 +201,8 @@ type placer interface {
 
 // write writes an input into a descriptor.
 func (f *Func[In, Out]) write(ctx context.Context, to placer, index uint32, in In) error {
-	if f.in.way == plain {
-		dst, err := to.Input(ctx, index, f.in.size)
+	if f.in.Way == codec.Plain {
+		dst, err := to.Input(ctx, index, f.in.Size)
 		if err == nil {
 			*(*In)(dst) = in
 		}
@@ -212,7 +213,7 @@ func (f *Func[In, Out]) write(ctx context.Context, to placer, index uint32, in I
 }
 
 func (f *Func[In, Out]) writeBytes(ctx context.Context, to placer, index uint32, in *In) error {
-	b, buf, err := f.in.bytes(in)
+	b, buf, err := f.in.Bytes(in)
 	if err != nil {
 		return fmt.Errorf("tutti: %s: encode input: %w", f.name, err)
 	}
@@ -221,7 +222,7 @@ func (f *Func[In, Out]) writeBytes(ctx context.Context, to placer, index uint32,
 		copy(unsafe.Slice((*byte)(dst), len(b)), b)
 	}
 	if buf != nil {
-		buffers.Put(buf)
+		codec.Buffers.Put(buf)
 	}
 	return err
 }
@@ -230,13 +231,13 @@ func (f *Func[In, Out]) writeBytes(ctx context.Context, to placer, index uint32,
 // for room otherwise. Input and result take the same way as ever, so that the
 // function sees copies.
 func (f *Func[In, Out]) inPlace(ctx context.Context, in In, o *options) (out Out, err error) {
-	b, buf, err := f.in.bytes(&in)
+	b, buf, err := f.in.Bytes(&in)
 	if err != nil {
 		return out, fmt.Errorf("tutti: %s: encode input: %w", f.name, err)
 	}
-	in, err = f.in.read(unsafe.Pointer(unsafe.SliceData(b)), len(b))
+	in, err = f.in.Read(unsafe.Pointer(unsafe.SliceData(b)), len(b))
 	if buf != nil {
-		buffers.Put(buf)
+		codec.Buffers.Put(buf)
 	}
 	if err != nil {
 		return out, err
@@ -262,20 +263,20 @@ func (f *Func[In, Out]) inPlace(ctx context.Context, in In, o *options) (out Out
 
 // copyOut takes a result the way that it takes between processes.
 func (f *Func[In, Out]) copyOut(out Out) (Out, error) {
-	b, buf, err := f.out.bytes(&out)
+	b, buf, err := f.out.Bytes(&out)
 	if err != nil {
 		return *new(Out), fmt.Errorf("encode result: %w", err)
 	}
 	if buf != nil {
-		defer buffers.Put(buf)
+		defer codec.Buffers.Put(buf)
 	}
-	return f.out.read(unsafe.Pointer(unsafe.SliceData(b)), len(b))
+	return f.out.Read(unsafe.Pointer(unsafe.SliceData(b)), len(b))
 }
 
 // result reads what a task left.
 func (f *Func[In, Out]) result(r engine.Result) (out Out, err error) {
 	if r.Kind == engine.KindValue {
-		return f.out.read(unsafe.Pointer(unsafe.SliceData(r.Data)), len(r.Data))
+		return f.out.Read(unsafe.Pointer(unsafe.SliceData(r.Data)), len(r.Data))
 	}
 	e := &TaskError{Func: f.name, Worker: r.Worker, Attempt: r.Attempt}
 	switch r.Kind {
@@ -347,8 +348,8 @@ func (f *Func[In, Out]) handle(r *engine.Run) {
 
 // take reads a task's input.
 func (f *Func[In, Out]) take(r *engine.Run) (in In, err error) {
-	if f.in.way == plain {
-		if p := r.PlainInput(f.in.size); p != nil {
+	if f.in.Way == codec.Plain {
+		if p := r.PlainInput(f.in.Size); p != nil {
 			return *(*In)(p), nil
 		}
 	}
@@ -356,13 +357,13 @@ func (f *Func[In, Out]) take(r *engine.Run) (in In, err error) {
 	if err != nil {
 		return in, err
 	}
-	return f.in.read(p, n)
+	return f.in.Read(p, n)
 }
 
 // leave writes a result for the submitter.
 func (f *Func[In, Out]) leave(r *engine.Run, out Out) error {
-	if f.out.way == plain {
-		if p := r.PlainOutput(f.out.size); p != nil {
+	if f.out.Way == codec.Plain {
+		if p := r.PlainOutput(f.out.Size); p != nil {
 			*(*Out)(p) = out
 			return nil
 		}
@@ -372,13 +373,13 @@ func (f *Func[In, Out]) leave(r *engine.Run, out Out) error {
 }
 
 func (f *Func[In, Out]) leaveBytes(r *engine.Run, out *Out) error {
-	b, buf, err := f.out.bytes(out)
+	b, buf, err := f.out.Bytes(out)
 	if err != nil {
 		return fmt.Errorf("encode result: %w", err)
 	}
 	leave(r, engine.KindValue, b)
 	if buf != nil {
-		buffers.Put(buf)
+		codec.Buffers.Put(buf)
 	}
 	return nil
 }

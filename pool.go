@@ -15,6 +15,7 @@ import (
 
 	"github.com/tutti-run/tutti/internal/core"
 	"github.com/tutti-run/tutti/internal/engine"
+	"github.com/tutti-run/tutti/ipc"
 	"github.com/tutti-run/tutti/topo"
 )
 
@@ -32,6 +33,8 @@ type Pool struct {
 	unmap  sync.Once
 	unbind func() bool // has Open's context forget the pool
 	lent   atomic.Bool // the user has had memory of the pool: a Slice's
+	memory poolMemory
+	space  *ipc.Space // nil until it is asked for
 }
 
 // Open starts a pool and returns when all its workers are ready. When ctx ends,
@@ -55,16 +58,31 @@ func Open(ctx context.Context, c Config) (*Pool, error) {
 	if err != nil {
 		return nil, err
 	}
+	if cfg.Extra, err = ipc.SpaceBytes(spaceData(cfg.Memory), ipc.Options{}); err != nil {
+		return nil, fmt.Errorf("tutti: %w", err)
+	}
 	master, err := engine.Open(ctx, cfg)
 	if err != nil {
 		return nil, fmt.Errorf("tutti: %w", err)
 	}
-	p := &Pool{sub: master.Submitter(), master: master, numbers: numbersOf(names)}
-	pools.add(p)
+	p := newPool(master.Submitter(), names)
+	p.master = master
+	if err := p.foundSpace(cfg.Memory); err != nil {
+		master.Close()
+		master.Unmap()
+		return nil, err
+	}
+	ipc.AddMemory(p.memory)
 	p.mu.Lock()
 	p.unbind = context.AfterFunc(ctx, func() { _ = p.Close() })
 	p.mu.Unlock()
 	return p, nil
+}
+
+func newPool(sub *engine.Submitter, names []string) *Pool {
+	p := &Pool{sub: sub, numbers: numbersOf(names)}
+	p.memory = poolMemory{p, sub.PoolID()}
+	return p
 }
 
 // engine fills in what the zero value leaves open.
@@ -172,9 +190,10 @@ func (p *Pool) Close() error {
 	unbind := p.unbind
 	p.mu.Unlock()
 	unbind()
+	p.closeSpace()
 	p.master.Close()
 	p.unmap.Do(func() {
-		pools.remove(p)
+		ipc.RemoveMemory(p.memory)
 		go func() { // calls that are still on their way out look at the memory
 			p.calls.Wait()
 			if !p.lent.Load() {
@@ -260,9 +279,9 @@ func workerPool(r *engine.Run) *Pool {
 	if p := inWorker.Load(); p != nil {
 		return p
 	}
-	p := &Pool{sub: r.Submitter(), numbers: numbersOf(r.Names())}
+	p := newPool(r.Submitter(), r.Names())
 	if inWorker.CompareAndSwap(nil, p) {
-		pools.add(p)
+		ipc.AddMemory(p.memory)
 	}
 	return inWorker.Load()
 }

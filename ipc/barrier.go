@@ -111,7 +111,7 @@ func (b *Barrier) Wait(ctx context.Context) error {
 		}
 		return nil
 	}
-	c.ticket = s.head.tickets.Add(1)
+	storeWord(&c.ticket, s.head.tickets.Add(1))
 	c.word.Store(uint64(c.load().to(claimWaiting)))
 	at("barrier-waiting")
 	s.enqueue(o, i)
@@ -124,11 +124,13 @@ func (b *Barrier) end(i int, err error) error {
 	s, c := b.s, &b.s.claims[i]
 	o := s.lock(b.i)
 	var broken []int
+	if s.listed(o, i) {
+		s.dequeue(o, i)
+	}
 	switch c.load().state() {
 	case claimHeld: // all have come
 		err = nil
 	case claimWaiting:
-		s.dequeue(o, i)
 		broken = s.breakBarrier(o)
 	default: // aborted by who broke it
 		err = ErrBroken

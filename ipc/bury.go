@@ -57,10 +57,14 @@ func (s *Space) guard() {
 
 // buryIfDead buries the process of a slot if it is dead, and reports whether it was.
 func (s *Space) buryIfDead(slot int) bool {
-	if slot < 0 || slot >= len(s.members) || slot == s.slot || !s.dead(slot) {
+	if slot < 0 || slot >= len(s.members) || slot == s.slot {
 		return false
 	}
-	s.bury(slot)
+	epoch := s.members[slot].load().epoch() // before it is known to be dead
+	if !s.dead(slot) {
+		return false
+	}
+	s.bury(slot, epoch)
 	return true
 }
 
@@ -85,17 +89,18 @@ func (s *Space) dead(slot int) bool {
 	}
 }
 
-// bury frees all that the dead process of a slot had, and then its slot.
-func (s *Space) bury(slot int) {
+// bury frees all that the dead process of a slot had, and then its slot. It does
+// nothing when the slot is another process's by now: that of the epoch is dead.
+func (s *Space) bury(slot int, epoch uint32) {
 	m := &s.members[slot]
 	for {
 		w := m.load()
-		if w.state() == memberFree {
+		if w.state() == memberFree || w.epoch() != epoch {
 			return
 		}
 		if w.state() == memberBurying {
 			by := w.burier()
-			if by == s.slot || by < len(s.members) && s.members[by].load().state() == memberLive && !s.dead(by) {
+			if by == s.slot || by < len(s.members) && s.members[by].load().active() && !s.dead(by) {
 				return // somebody is about it
 			}
 		}
@@ -115,21 +120,23 @@ func (s *Space) bury(slot int) {
 
 // clear gives back all that belongs to a slot, whose process is gone or leaves.
 func (s *Space) clear(slot int) {
+	// Latches come first: all that follows may need them, and while this process is
+	// burying the slot nobody else frees them.
+	s.head.directory.tear(uint32(slot) + 1)
+	for i := range s.objects {
+		if o := &s.objects[i]; o.kind.Load() != 0 {
+			o.latch.tear(uint32(slot) + 1)
+			at("torn")
+		}
+	}
 	for other := range s.members {
 		// What it was burying itself must not be left to a slot that will be another's.
 		if w := s.members[other].load(); other != slot && w.state() == memberBurying && w.burier() == slot {
-			s.bury(other)
+			s.bury(other, w.epoch())
 		}
 	}
-	s.head.directory.tear(uint32(slot) + 1)
 	for i := range s.objects {
-		o := &s.objects[i]
-		if o.kind.Load() == 0 {
-			continue
-		}
-		o.latch.tear(uint32(slot) + 1)
-		at("torn")
-		if bury := o.how().bury; bury != nil {
+		if bury := s.objects[i].how().bury; bury != nil {
 			bury(s, i, slot)
 		}
 	}
@@ -158,7 +165,7 @@ func (s *Space) forfeit(i int) {
 		forfeit(s, object, i)
 	}
 	// It may have been granted, or aborted, meanwhile.
-	if w = c.load(); w.state() == claimWaiting && o.kind.Load() != kindMutex {
+	if w = c.load(); !o.how().unlisted && s.listed(o, i) {
 		s.dequeue(o, i)
 	}
 	c.agent.Store(0)
@@ -182,7 +189,9 @@ func (s *Space) regrant(object int) {
 	}
 }
 
-// reclaim frees the memory that a slot had but for what objects need.
+// reclaim frees the memory that a slot had but for what objects need. That comes to
+// belong to this process, or to nobody when it leaves: so what an object ceases to
+// need, and is not freed since who was to do that died, goes with somebody.
 func (s *Space) reclaim(slot int) {
 	needed := map[shm.Ref]bool{}
 	for i := range s.objects {
@@ -190,7 +199,11 @@ func (s *Space) reclaim(slot int) {
 			refs(s, i, func(r shm.Ref) { needed[r] = true })
 		}
 	}
-	s.arena.Reclaim(uint16(slot)+1, 0, func(r shm.Ref) bool { return needed[r] })
+	heir := s.memorySlot()
+	if slot == s.slot {
+		heir = 0
+	}
+	s.arena.Reclaim(uint16(slot)+1, heir, func(r shm.Ref) bool { return needed[r] })
 }
 
 // wakeEverybody has all look again: the dead one may have been about to wake them.

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"structs"
 	"sync/atomic"
+	"unsafe"
 )
 
 // claim is a row of what a goroutine holds or waits for. The claims are the truth
@@ -43,7 +44,7 @@ type claim struct {
 	next   uint32 // in the object's list of waiters: row + 1, 0: none
 	prev   uint32
 	stated atomic.Uint32 // site may be read
-	site   [96]byte      // where, as text for other processes
+	site   site          // where, as text for other processes
 	_      [96]byte
 }
 
@@ -116,9 +117,13 @@ func (s *Space) claim(object int, units int64, exclusive bool, agent, pc, cycles
 	s.idle.rows = s.idle.rows[:n-1]
 	s.idle.Unlock()
 	c := &s.claims[i]
-	c.units, c.since, c.pc = units, cycles, pc
+	// Stat reads these at any time, and forgets them when the word has changed.
+	storeWord((*uint64)(unsafe.Pointer(&c.units)), uint64(units))
+	storeWord(&c.since, cycles)
+	storeWord(&c.pc, pc)
 	c.agent.Store(agent)
 	c.stated.Store(0)
+	c.next, c.prev = 0, 0
 	c.word.Store(uint64(c.load().used(object, exclusive)))
 	return i, nil
 }
@@ -145,6 +150,9 @@ func (s *Space) unclaim(i int) {
 	s.idle.rows = append(s.idle.rows, i)
 	s.idle.Unlock()
 }
+
+// amount is how many units a claim is about, for others than its owner.
+func (c *claim) amount() int64 { return int64(loadWord((*uint64)(unsafe.Pointer(&c.units)))) }
 
 // settle makes a row of this process idle, whatever it was.
 func (c *claim) settle() { c.word.Store(uint64(c.load().to(claimIdle))) }

@@ -45,7 +45,7 @@ func (c *Cond) Wait(ctx context.Context) error {
 	}
 	w := &s.claims[i]
 	o := s.lock(c.i)
-	w.ticket = s.head.tickets.Add(1)
+	storeWord(&w.ticket, s.head.tickets.Add(1))
 	w.word.Store(uint64(w.load().to(claimWaiting)))
 	at("cond-waiting")
 	s.enqueue(o, i)
@@ -72,7 +72,7 @@ func (c *Cond) stop(i int) (told bool) {
 	w := &c.s.claims[i]
 	o := c.s.lock(c.i)
 	told = w.load().state() == claimHeld
-	if w.load().state() == claimWaiting {
+	if c.s.listed(o, i) {
 		c.s.dequeue(o, i)
 	}
 	w.settle()

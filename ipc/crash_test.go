@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"runtime"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -17,7 +16,6 @@ import (
 
 // mortal is the goroutine that is to die.
 type mortal struct {
-	id     string
 	space  *Space
 	passed []string
 	last   int // it dies at the point of this number; -1: never
@@ -27,16 +25,23 @@ type mortal struct {
 
 var mortals sync.Map // *mortal by goroutine
 
-func goroutineID() string {
-	buf := make([]byte, 64)
-	return strings.Fields(string(buf[:runtime.Stack(buf, false)]))[1]
+// be makes the calling goroutine the mortal until f returns.
+func (m *mortal) be(f func()) {
+	mortals.Store(self(), m)
+	defer mortals.Delete(self())
+	f()
 }
+
+// atPoints are functions that are called at every fail point, by what they are for.
+var atPoints sync.Map
 
 func init() {
 	failpoint = func(point string) {
-		if v, ok := mortals.Load(goroutineID()); ok {
+		if v, ok := mortals.Load(self()); ok {
 			v.(*mortal).pass(point)
 		}
+		msgsPoint(point)
+		atPoints.Range(func(_, f any) bool { f.(func(string))(point); return true })
 	}
 }
 
@@ -51,8 +56,8 @@ func (m *mortal) pass(point string) {
 	select {} // it is dead
 }
 
-// scenario is what a process does until it dies, and what the others then find.
-type scenario struct {
+// lockScenario is what a process does until it dies, and what the others then find.
+type lockScenario struct {
 	name string
 	// ready prepares, in a process that lives on.
 	ready func(ctx context.Context, s *Space) error
@@ -65,7 +70,7 @@ type scenario struct {
 }
 
 // run runs the scenario with a death at point number last and reports where that was.
-func (sc *scenario) run(t *testing.T, last int) (died string, passed []string) {
+func (sc *lockScenario) run(t *testing.T, last int) (died string, passed []string) {
 	t.Helper()
 	spaces := heapSpaces(t, 3, Options{})
 	ctx := soon(t)
@@ -79,12 +84,11 @@ func (sc *scenario) run(t *testing.T, last int) (died string, passed []string) {
 	m := &mortal{space: spaces[0], last: last, died: make(chan string, 1)}
 	ended := make(chan error, 1)
 	go func() {
-		m.id = goroutineID()
-		mortals.Store(m.id, m)
-		defer mortals.Delete(m.id)
-		err := sc.act(ctx, m.space)
-		m.over.Store(true)
-		ended <- err
+		m.be(func() {
+			err := sc.act(ctx, m.space)
+			m.over.Store(true)
+			ended <- err
+		})
 	}()
 	if sc.meanwhile != nil {
 		if err := sc.meanwhile(ctx, witness, m.over.Load); err != nil {
@@ -153,7 +157,7 @@ func heirGets(err error) error {
 	return err
 }
 
-var lockScenarios = []scenario{
+var lockScenarios = []lockScenario{
 	{
 		name: "mutex",
 		act: func(ctx context.Context, s *Space) error {
@@ -277,12 +281,11 @@ func TestDeathOfTheGravedigger(t *testing.T) {
 		ended := make(chan bool)
 		first.closing.Store(true)
 		go func() {
-			digger.id = goroutineID()
-			mortals.Store(digger.id, digger)
-			defer mortals.Delete(digger.id)
-			dieUnheard(first) // so that it is this one who finds it
-			spaces[1].buryIfDead(first.slot)
-			close(ended)
+			digger.be(func() {
+				dieUnheard(first) // so that it is this one who finds it
+				spaces[1].buryIfDead(first.slot)
+				close(ended)
+			})
 		}()
 		select {
 		case <-ended:

@@ -1,20 +1,99 @@
 package ipc
 
+import (
+	"fmt"
+	"strings"
+	"time"
+)
+
 // Policy says what is done about a deadlock.
 type Policy uint8
 
 // What may be done about a deadlock.
 const (
-	AbortYoungest Policy = iota // one of its goroutines gets a *DeadlockError
-	ReportOnly                  // nothing: Options.Report is called
-	KillWorker                  // the process of the youngest is killed
+	// AbortYoungest ends the wait of the goroutine that has held what it holds for
+	// the shortest time: it gets a *DeadlockError, and should give back what it holds.
+	AbortYoungest Policy = iota
+	// ReportOnly does nothing but call Options.Report.
+	ReportOnly
+	// KillProcess kills the process of the youngest with SIGKILL: in a pool its task
+	// is then run again. The process that finds the deadlock does not kill itself: it
+	// ends that wait.
+	KillProcess
 )
 
-type DeadlockError struct{}
+// DeadlockError says that goroutines waited for each other in a circle, which none of
+// them could leave. It wraps ErrDeadlock.
+type DeadlockError struct {
+	// Cycle is the circle: each party waits for what the next one holds, and the
+	// last one for what the first one holds.
+	Cycle []Party
+	// Ended is the index in Cycle of the one whose wait is ended; -1: none is.
+	Ended int
+}
 
-func (e *DeadlockError) Error() string { return "deadlock" }
+// Party is one goroutine in a deadlock.
+type Party struct {
+	Process string // the program's name
+	PID     int
+	// Goroutine is its number as in a printed stack; "" if it has not said.
+	Goroutine string
+
+	// Holds is what the one before it waits for, such as `mutex "a"`; HeldAt is the
+	// line that took it, as far as it is known, and HeldSince the time. It may also be
+	// ahead of the one before it in a line: then Ahead is set.
+	Holds     string
+	HeldAt    string
+	HeldSince time.Time
+	Ahead     bool
+
+	// Waits is what it waits for.
+	Waits        string
+	WaitsAt      string
+	WaitingSince time.Time
+}
+
+// Unwrap returns ErrDeadlock.
 func (e *DeadlockError) Unwrap() error { return ErrDeadlock }
 
-func (s *Space) inspect(i int)                   {}
-func (s *Space) deadlocked(i int) error          { return &DeadlockError{} }
-func (m *Mutex) relocked(agent, pc uint64) error { return &DeadlockError{} }
+// Error draws the circle, a party after the other.
+func (e *DeadlockError) Error() string {
+	var b strings.Builder
+	b.WriteString(ErrDeadlock.Error() + ":")
+	now := time.Now()
+	for i := range e.Cycle {
+		p := &e.Cycle[i]
+		verb := "holds"
+		if p.Ahead {
+			verb = "is ahead in the line for"
+		}
+		fmt.Fprintf(&b, "\n  %s %s %s%s\n    and waits for %s%s", p.who(), verb, p.Holds, when(p.HeldSince, now, p.HeldAt),
+			p.Waits, when(p.WaitingSince, now, p.WaitsAt))
+		if len(e.Cycle) > 1 {
+			fmt.Fprintf(&b, ", which %s %s", e.Cycle[(i+1)%len(e.Cycle)].who(), "has")
+		}
+	}
+	if e.Ended >= 0 && e.Ended < len(e.Cycle) {
+		fmt.Fprintf(&b, "\n  the wait of %s was ended", e.Cycle[e.Ended].who())
+	}
+	return b.String()
+}
+
+func (p *Party) who() string {
+	if p.Goroutine == "" {
+		return fmt.Sprintf("%s (process %d)", p.Process, p.PID)
+	}
+	return fmt.Sprintf("%s (process %d, goroutine %s)", p.Process, p.PID, p.Goroutine)
+}
+
+// when says since when, and where in a program.
+func when(since, now time.Time, at string) string {
+	text := ""
+	if !since.IsZero() {
+		text = fmt.Sprintf(" since %v", now.Sub(since).Round(time.Millisecond))
+	}
+	if at != "" {
+		text += " (" + at + ")"
+	}
+	return text
+}

@@ -80,7 +80,7 @@ func (s *Space) waitWord(ctx context.Context, object int, word *atomic.Uint32, a
 		return err
 	}
 	c := &s.claims[i]
-	c.ticket = s.head.tickets.Add(1)
+	storeWord(&c.ticket, s.head.tickets.Add(1))
 	c.word.Store(uint64(c.load().to(claimWaiting)))
 	defer func() { c.settle(); s.unclaim(i) }()
 	for {

@@ -2,6 +2,7 @@ package ipc
 
 import (
 	"context"
+	"fmt"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -27,13 +28,15 @@ func heapSpaces(tb testing.TB, n int, o Options) []*Space {
 	}
 	seg := shm.HeapSegment(l.size)
 	town := &town{lifelines: map[int]*uint32{}}
-	furnish(seg, l, o, &goroutines{town, 0}, 1)
+	furnish(seg, l, o, &goroutines{town, 0}, heapIDs.Add(1))
 	spaces := make([]*Space, n)
 	for i := range spaces {
 		spaces[i] = town.enter(tb, seg, o)
 	}
 	return spaces
 }
+
+var heapIDs atomic.Uint64
 
 // town is where processes that are groups of goroutines live.
 type town struct {
@@ -96,6 +99,10 @@ func (g *goroutines) gone(pid int) bool {
 	defer g.town.mu.Unlock()
 	word, known := g.town.lifelines[pid]
 	return known && word == nil
+}
+
+func (g *goroutines) kill(pid int, _ uint64) error {
+	return fmt.Errorf("process %d is not killed here", pid)
 }
 
 func (g *goroutines) awaitGone(pid int, _ uint64) bool { return g.gone(pid) }

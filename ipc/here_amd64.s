@@ -2,13 +2,12 @@
 
 // func here() (agent, pc, cycles uint64)
 //
-// The caller in Go reaches this through a wrapper with a frame of its own, so that
-// BP points at the wrapper's frame, and what it saved at that of the caller.
+// The caller in Go has a frame, which BP points at: what it saved of the frame before,
+// and behind that where it returns to.
 TEXT ·here(SB), NOSPLIT, $0-24
 	MOVQ (TLS), AX
 	MOVQ AX, agent+0(FP)
-	MOVQ (BP), AX
-	MOVQ 8(AX), AX
+	MOVQ 8(BP), AX
 	MOVQ AX, pc+8(FP)
 	RDTSC
 	SHLQ $32, DX

@@ -2,12 +2,11 @@
 
 // func here() (agent, pc, cycles uint64)
 //
-// The caller in Go reaches this through a wrapper with a frame of its own, so that
-// R29 points at the wrapper's frame, and what it saved at that of the caller.
+// The caller in Go has a frame, which R29 points at: what it saved of the frame before,
+// and behind that where it returns to.
 TEXT ·here(SB), NOSPLIT, $0-24
 	MOVD g, agent+0(FP)
-	MOVD (R29), R0
-	MOVD 8(R0), R0
+	MOVD 8(R29), R0
 	MOVD R0, pc+8(FP)
 	MRS  CNTVCT_EL0, R0
 	MOVD R0, cycles+16(FP)

@@ -103,6 +103,18 @@ func (processes) awaitGone(pid int, started uint64) bool {
 	}
 }
 
+func (processes) kill(pid int, started uint64) error {
+	fd, err := unix.PidfdOpen(pid, 0)
+	if err != nil {
+		return os.NewSyscallError("pidfd_open", err)
+	}
+	defer unix.Close(fd)
+	if t, err := startOf(pid); err != nil || t != started {
+		return unix.ESRCH
+	}
+	return os.NewSyscallError("pidfd_send_signal", unix.PidfdSendSignal(fd, unix.SIGKILL, nil, 0))
+}
+
 // mapsASpace reports whether a process may have memory of a space mapped. Where it
 // may not be asked, it may.
 func mapsASpace(pid int) bool {

@@ -3,17 +3,13 @@ package ipc
 import (
 	"fmt"
 	"os"
-	"runtime"
 	"strings"
 )
 
-// leftovers lists what is left of spaces: names and, once nothing refers to them,
-// mappings.
+// leftovers lists what is left of spaces: names and descriptors. Memory is unmapped
+// when nothing refers to it any more.
 func leftovers() []string {
 	var left []string
-	for range 3 {
-		runtime.GC() // spaces are unmapped when nothing refers to them
-	}
 	names, _ := Names(Options{})
 	for _, n := range names {
 		if strings.HasPrefix(n, fmt.Sprintf("test-%d-", os.Getpid())) {

@@ -62,6 +62,10 @@ type memberWord uint64
 func (w memberWord) state() memberState { return memberState(w & 7) }
 func (w memberWord) burier() int        { return int(w >> 4 & 0xfff) }
 func (w memberWord) pid() int           { return int(w >> 16 & 0xffffff) }
+func (w memberWord) epoch() uint32      { return uint32(w >> 40) }
+
+// active reports whether the process may be burying others.
+func (w memberWord) active() bool { return w.state() == memberLive || w.state() == memberLeaving }
 
 func (w memberWord) to(s memberState) memberWord { return w&^7 | memberWord(s) }
 

@@ -36,7 +36,7 @@ type mutexState struct {
 	agent uint64 // the owner's goroutine
 	pc    uint64 // where it took the lock
 	since uint64 // when
-	site  [96]byte
+	site  site   // where, in words
 }
 
 const (
@@ -77,7 +77,8 @@ func (m *Mutex) Lock(ctx context.Context) error {
 
 // own says who has the lock. The caller has.
 func (m *mutexState) own(agent, pc, cycles uint64) {
-	m.pc, m.since = pc, cycles
+	storeWord(&m.pc, pc)
+	storeWord(&m.since, cycles)
 	storeWord(&m.agent, agent)
 }
 
@@ -124,7 +125,7 @@ func (m *Mutex) lock(ctx context.Context, agent, pc, cycles uint64) error {
 		case s.closing.Load():
 			return ErrClosed
 		case w&mutexOwner == s.owner && loadWord(&m.m.agent) == agent:
-			return m.relocked(agent, pc)
+			return m.relocked(pc)
 		case w&mutexOwner == 0:
 			if m.m.word.CompareAndSwap(w, w|s.owner) {
 				m.m.own(agent, pc, cycles)
@@ -143,7 +144,7 @@ func (m *Mutex) lock(ctx context.Context, agent, pc, cycles uint64) error {
 		return err
 	}
 	c := &s.claims[i]
-	c.ticket = s.head.tickets.Add(1)
+	storeWord(&c.ticket, s.head.tickets.Add(1))
 	c.word.Store(uint64(c.load().to(claimWaiting)))
 	err = m.await(ctx, i)
 	c.settle()

@@ -40,12 +40,16 @@ const (
 	flagLost               // and nobody ever will
 	flagClosed             // a channel, topic or server
 	flagBroken             // a barrier
+	flagFed                // a semaphore: units were added, and more may be
 )
 
 // kindOf is what is done with the objects of a kind that is not common to all. Each
 // function may be nil.
 type kindOf struct {
 	name string
+	// unlisted says that who waits is not on the object's list of waiters: he sleeps on
+	// a word of the object's state.
+	unlisted bool
 	// repair makes the digest of the claims anew. The latch is held.
 	repair func(s *Space, object int)
 	// bury undoes what a dead process left half done, its claims apart, which follow.
@@ -85,13 +89,13 @@ const (
 var kinds [numKinds]kindOf
 
 func init() {
-	kinds[kindMutex] = kindOf{name: "mutex", bury: buryMutex}
+	kinds[kindMutex] = kindOf{name: "mutex", unlisted: true, bury: buryMutex}
 	kinds[kindRWMutex] = kindOf{name: "rwmutex", repair: repairUnits, forfeit: forfeitUnits, grant: grantUnits}
 	kinds[kindSemaphore] = kindOf{name: "semaphore", repair: repairUnits, forfeit: forfeitUnits, grant: grantUnits}
 	kinds[kindCond] = kindOf{name: "cond", forfeit: forfeitCond}
 	kinds[kindBarrier] = kindOf{name: "barrier", forfeit: forfeitBarrier}
-	kinds[kindEvent] = kindOf{name: "event"}
-	kinds[kindOnce] = kindOf{name: "once", bury: buryOnce}
+	kinds[kindEvent] = kindOf{name: "event", unlisted: true}
+	kinds[kindOnce] = kindOf{name: "once", unlisted: true, bury: buryOnce}
 }
 
 // how is what is done with the objects of o's kind.
@@ -214,16 +218,21 @@ func (s *Space) dequeue(o *object, i int) {
 	o.waiting--
 }
 
+// listed reports whether claim i is in the list.
+func (s *Space) listed(o *object, i int) bool {
+	return o.first == uint32(i)+1 || s.claims[i].prev != 0
+}
+
 // relist makes the list anew from the claims that wait.
 func (s *Space) relist(object int) {
 	o := &s.objects[object]
 	o.first, o.last, o.waiting = 0, 0, 0
-	if o.kind.Load() == kindMutex {
-		return // who waits for one is not listed
+	if o.how().unlisted {
+		return
 	}
 	var waiting []int
 	for i := range s.claims {
-		if w := s.claims[i].load(); w.state() == claimWaiting && w.object() == object {
+		if w := s.claims[i].load(); (w.state() == claimWaiting || w.state() == claimAborted) && w.object() == object {
 			waiting = append(waiting, i)
 		}
 	}

@@ -104,6 +104,9 @@ func (m *Semaphore) Add(n int64) error {
 		return fmt.Errorf("ipc: %d units: 0 to %d are possible", total, int64(allUnits))
 	}
 	m.u.total.Store(total)
+	if n > 0 {
+		m.o.flags.Or(flagFed)
+	}
 	granted := grantUnits(m.s, m.i)
 	m.s.unlock(o)
 	for _, g := range granted {

@@ -148,6 +148,7 @@ func enterSpace(seg *shm.Segment, size int64, o Options, k kin) (*Space, error) 
 	for slot := range s.members {
 		s.buryIfDead(slot)
 	}
+	AddMemory(spaceMemory{s})
 	go s.guard()
 	if seg.FD() >= 0 {
 		runtime.AddCleanup(s, func(seg *shm.Segment) { _ = seg.Close() }, seg)
@@ -208,7 +209,7 @@ func (s *Space) leave() {
 // Close gives back all that this process holds, as if it had died, and leaves the
 // space. Operations that wait return ErrClosed, and so do later ones. Nobody may
 // begin one while Close runs. The memory stays mapped as long as something refers to
-// the space.
+// the space, so that what was got from it does no harm.
 func (s *Space) Close() error {
 	s.asleep.Lock()
 	if s.closing.Swap(true) {
@@ -228,6 +229,7 @@ func (s *Space) Close() error {
 	}
 	<-gone
 	<-s.guarded
+	RemoveMemory(spaceMemory{s})
 	m := &s.members[s.slot]
 	w := m.load()
 	m.swap(w, w.to(memberLeaving))
@@ -239,5 +241,5 @@ func (s *Space) Close() error {
 	w = m.load()
 	m.swap(w, w.freed())
 	s.changed()
-	return nil
+	return s.seg.CloseFD()
 }

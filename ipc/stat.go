@@ -1,8 +1,8 @@
 package ipc
 
 import (
+	"fmt"
 	"time"
-	"unsafe"
 )
 
 // Stat says what is in a space: who has it open, and who holds what. It is looked at
@@ -14,14 +14,23 @@ type Stat struct {
 	Made    time.Time    `json:"made"`
 	Members []MemberStat `json:"members"`
 	Objects []ObjectStat `json:"objects"`
+	Memory  []MemoryStat `json:"memory"`
+	// MaxMembers, MaxObjects and MaxClaims are how many members, objects, and holds and
+	// waits there may be; Claims is how many rows for those are in the hands of members.
+	MaxMembers int `json:"maxMembers"`
+	MaxObjects int `json:"maxObjects"`
+	MaxClaims  int `json:"maxClaims"`
+	Claims     int `json:"claims"`
 }
 
 // MemberStat is a process that has the space open.
 type MemberStat struct {
-	Slot   int       `json:"slot"`
-	PID    int       `json:"pid"`
-	Name   string    `json:"name"`  // of its program
-	State  string    `json:"state"` // "joining", "live", "leaving" or "being buried"
+	Slot int    `json:"slot"`
+	PID  int    `json:"pid"`
+	Name string `json:"name"` // of its program
+	// State is "joining", "live", "leaving", "being buried", or "dead" when nobody
+	// has buried it yet.
+	State  string    `json:"state"`
 	Joined time.Time `json:"joined"`
 	Self   bool      `json:"self,omitempty"` // it is this process
 }
@@ -43,10 +52,22 @@ type ObjectStat struct {
 
 // ClaimStat is what a goroutine holds of an object, or waits for.
 type ClaimStat struct {
-	PID       int       `json:"pid"`
+	PID int `json:"pid"`
+	// Goroutine tells the goroutines of a process apart: an address, in hexadecimal. It
+	// is empty where the whole process holds something.
+	Goroutine string    `json:"goroutine,omitempty"`
 	Since     time.Time `json:"since,omitzero"`
 	Units     int64     `json:"units,omitempty"`     // of a semaphore
 	Exclusive bool      `json:"exclusive,omitempty"` // as a writer
+	Where     string    `json:"where,omitempty"`     // in its program, if it has said so
+}
+
+// MemoryStat is the memory of the arena that a process has, in bytes.
+type MemoryStat struct {
+	// PID is 0 for what no process has: what objects need that a process left.
+	PID       int   `json:"pid"`
+	Committed int64 `json:"committed"`
+	InUse     int64 `json:"inUse"`
 }
 
 // Stat says who has the space open, and who holds what in it.
@@ -55,29 +76,29 @@ func (s *Space) Stat() (Stat, error) {
 		return Stat{}, err
 	}
 	defer s.leave()
-	st := Stat{Bytes: s.head.size, Made: time.Unix(0, s.head.madeNs)}
-	for slot := range s.members {
-		m := &s.members[slot]
-		w := m.load()
-		if w.state() == memberFree {
-			continue
-		}
-		ms := MemberStat{Slot: slot, PID: w.pid(), State: w.state().String(), Self: slot == s.slot}
-		if w.state() != memberJoining { // else its name is being written
-			ms.Name, ms.Joined = pinned(m.name[:]), time.Unix(0, m.joinedNs.Load())
-		}
-		st.Members = append(st.Members, ms)
+	h := s.head
+	st := Stat{
+		Bytes: h.size, Made: time.Unix(0, h.madeNs),
+		MaxMembers: len(s.members), MaxObjects: len(s.objects), MaxClaims: len(s.claims),
 	}
-	row := make([]int, len(s.objects)) // of an object in st.Objects, + 1
-	for i := range s.objects {
-		if o := &s.objects[i]; o.kind.Load() != 0 {
-			st.Objects = append(st.Objects, s.objectStat(o))
-			row[i] = len(st.Objects)
+	for slot := range s.members {
+		if m, ok := s.memberStat(slot); ok {
+			st.Members = append(st.Members, m)
 		}
 	}
 	clock := s.clock()
+	row := make([]int, len(s.objects)) // of an object in st.Objects, + 1
+	for i := range s.objects {
+		if o := &s.objects[i]; o.kind.Load() != 0 {
+			st.Objects = append(st.Objects, s.objectStat(i, clock))
+			row[i] = len(st.Objects)
+		}
+	}
 	for i := range s.claims {
 		w, c := s.claimStat(i, clock)
+		if w.state() != claimFree {
+			st.Claims++
+		}
 		if w.object() >= len(row) || row[w.object()] == 0 {
 			continue
 		}
@@ -89,21 +110,58 @@ func (s *Space) Stat() (Stat, error) {
 			o.Waiting++
 		}
 	}
+	for _, u := range s.arena.Usage() {
+		pid := 0
+		if slot := int(u.Slot) - 1; slot >= 0 && slot < len(s.members) {
+			pid = s.members[slot].load().pid()
+		}
+		st.Memory = append(st.Memory, MemoryStat{pid, u.Committed, u.InUse})
+	}
 	return st, nil
 }
 
+// memberStat describes the process of a slot, if there is one.
+func (s *Space) memberStat(slot int) (MemberStat, bool) {
+	m := &s.members[slot]
+	w := m.load()
+	if w.state() == memberFree {
+		return MemberStat{}, false
+	}
+	st := MemberStat{Slot: slot, PID: w.pid(), State: w.state().String(), Self: slot == s.slot}
+	if w.state() != memberJoining { // else its name is being written
+		st.Name, st.Joined = pinned(m.name[:]), time.Unix(0, m.joinedNs.Load())
+	}
+	if w.state() == memberLive && s.kin.gone(w.pid()) {
+		st.State = "dead"
+	}
+	return st, m.load().epoch() == w.epoch()
+}
+
 // objectStat describes an object, but for its claims.
-func (s *Space) objectStat(o *object) ObjectStat {
+func (s *Space) objectStat(i int, clock clock) ObjectStat {
+	o := &s.objects[i]
 	flags := o.flags.Load()
 	st := ObjectStat{
 		Name: pinned(o.name[:]), Kind: kindName(o.kind.Load()),
 		OwnerDied: flags&flagDied != 0, Lost: flags&flagLost != 0, Closed: flags&flagClosed != 0, Broken: flags&flagBroken != 0,
 	}
-	if o.kind.Load() == kindMutex { // who holds one without ado has no claim
-		w := stateOf[mutexState](o).word.Load()
+	switch o.kind.Load() {
+	case kindMutex:
+		m := stateOf[mutexState](o)
+		w := m.word.Load()
 		st.OwnerDied, st.Lost = w&mutexDied != 0, w&mutexLost != 0
 		if owner := int(w&mutexOwner) - 1; owner >= 0 && owner < len(s.members) {
-			st.Holders = append(st.Holders, ClaimStat{PID: s.members[owner].load().pid(), Exclusive: true})
+			c := ClaimStat{PID: s.members[owner].load().pid(), Exclusive: true}
+			agent, since := loadWord(&m.agent), loadWord(&m.since)
+			if agent != 0 && agent == loadWord(&m.agent) && m.word.Load()&mutexOwner == w&mutexOwner {
+				c.Goroutine, c.Since = fmt.Sprintf("%#x", agent), clock.at(since)
+			}
+			st.Holders = append(st.Holders, c)
+		}
+	case kindOnce:
+		w := stateOf[onceState](o).word.Load()
+		if owner := int(w) - 1; w != onceDone && owner >= 0 && owner < len(s.members) {
+			st.Holders = append(st.Holders, ClaimStat{PID: s.members[owner].load().pid()})
 		}
 	}
 	return st
@@ -114,14 +172,20 @@ func (s *Space) claimStat(i int, clock clock) (claimWord, ClaimStat) {
 	c := &s.claims[i]
 	w := c.load()
 	if st := w.state(); st != claimHeld && st != claimWaiting || w.slot() >= len(s.members) {
-		return 0, ClaimStat{}
+		return w, ClaimStat{}
 	}
 	st := ClaimStat{PID: s.members[w.slot()].load().pid(), Exclusive: w.exclusive()}
+	if agent := c.agent.Load(); agent != 0 {
+		st.Goroutine = fmt.Sprintf("%#x", agent)
+	}
 	if since := loadWord(&c.since); since != 0 {
 		st.Since = clock.at(since)
 	}
-	if n := int64(loadWord((*uint64)(unsafe.Pointer(&c.units)))); !w.exclusive() {
+	if n := c.amount(); !w.exclusive() {
 		st.Units = n
+	}
+	if w.state() == claimWaiting && c.stated.Load() != 0 {
+		st.Where, _ = c.site.read()
 	}
 	if c.load() != w {
 		return 0, ClaimStat{}

@@ -64,7 +64,7 @@ func (u units) acquire(ctx context.Context, n int64, exclusive bool, agent, pc, 
 		s.hold(u.i, i)
 		return i, nil
 	}
-	c.ticket = s.head.tickets.Add(1)
+	storeWord(&c.ticket, s.head.tickets.Add(1))
 	c.word.Store(uint64(c.load().to(claimWaiting)))
 	at("unit-waiting")
 	s.enqueue(o, i)
@@ -79,8 +79,7 @@ func (u units) acquire(ctx context.Context, n int64, exclusive bool, agent, pc, 
 	}
 	if c.load().state() == claimAborted {
 		err := s.deadlocked(i)
-		c.settle()
-		s.unclaim(i)
+		u.withdraw(i)
 		return 0, err
 	}
 	s.hold(u.i, i)
@@ -123,7 +122,7 @@ func (u units) withdraw(i int) bool {
 		s.unlock(o)
 		return false
 	}
-	if w.state() == claimWaiting {
+	if s.listed(o, i) {
 		s.dequeue(o, i)
 	}
 	c.settle()
@@ -165,6 +164,9 @@ func grantUnits(s *Space, object int) (granted []int) {
 		i := int(o.first) - 1
 		c := &s.claims[i]
 		w := c.load()
+		if w.state() == claimAborted {
+			break // it leaves the line when it has looked why
+		}
 		if w.state() == claimWaiting {
 			if !u.fits(c.units) {
 				break

@@ -14,6 +14,9 @@ type Segment struct {
 	size int64
 	fd   int      // -1 on the heap and once closed
 	heap []uint64 // keeps a heap segment's memory alive; nil when mapped
+
+	whole *Segment // of which this is a part, from off on; else nil
+	off   int64
 }
 
 // cacheLine is the alignment that layouts may rely on: offsets that are
@@ -35,8 +38,19 @@ func HeapSegment(size int64) *Segment {
 	return &Segment{base: unsafe.Add(base, skip), size: size, fd: -1, heap: words}
 }
 
+// Part returns the n bytes at off as a segment of their own, for code that lays out
+// structures in a whole one. Closing it does nothing; it may be used as long as the
+// whole may.
+func (s *Segment) Part(off, n int64) (*Segment, error) {
+	if err := s.check("part", off, n); err != nil {
+		return nil, err
+	}
+	return &Segment{base: unsafe.Add(s.base, off), size: n, fd: -1, whole: s, off: off}, nil
+}
+
 // FD returns the segment's file descriptor, to be passed to another process
-// that calls [Attach]; it remains the segment's. It is -1 for a heap segment.
+// that calls [Attach]; it remains the segment's. It is -1 for a heap segment and for
+// a part of another.
 func (s *Segment) FD() int { return s.fd }
 
 // Size returns the segment's length in bytes; it never changes.
@@ -63,6 +77,9 @@ func (s *Segment) Commit(off, n int64) error {
 	if err := s.check("commit", off, n); err != nil {
 		return err
 	}
+	if s.whole != nil {
+		return s.whole.Commit(s.off+off, n)
+	}
 	if s.heap != nil || n == 0 {
 		return nil
 	}
@@ -75,6 +92,9 @@ func (s *Segment) Commit(off, n int64) error {
 func (s *Segment) Release(off, n int64) error {
 	if err := s.check("release", off, n); err != nil {
 		return err
+	}
+	if s.whole != nil {
+		return s.whole.Release(s.off+off, n)
 	}
 	if n == 0 {
 		return nil

@@ -153,14 +153,23 @@ func (s *Segment) Close() error {
 		return nil
 	}
 	s.base = nil
-	if s.heap != nil {
-		s.heap = nil
+	if s.heap != nil || s.whole != nil {
+		s.heap, s.whole = nil, nil
 		return nil
 	}
-	err := errors.Join(unix.MunmapPtr(unsafe.Pointer(base), uintptr(s.size)), unix.Close(s.fd))
-	s.fd = -1
-	if err != nil {
+	if err := errors.Join(unix.MunmapPtr(unsafe.Pointer(base), uintptr(s.size)), s.CloseFD()); err != nil {
 		return fmt.Errorf("close segment: %w", err)
 	}
 	return nil
+}
+
+// CloseFD closes the descriptor before its time: the memory stays mapped until Close,
+// but none can be committed or released any more.
+func (s *Segment) CloseFD() error {
+	if s.fd < 0 {
+		return nil
+	}
+	fd := s.fd
+	s.fd = -1
+	return unix.Close(fd)
 }

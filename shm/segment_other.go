@@ -16,3 +16,6 @@ func (s *Segment) Close() error {
 	s.base, s.heap = nil, nil
 	return nil
 }
+
+// CloseFD does nothing on this system.
+func (s *Segment) CloseFD() error { return nil }

@@ -55,3 +55,32 @@ func TestSegmentRanges(t *testing.T) {
 		}
 	}
 }
+
+func TestPartOfASegment(t *testing.T) {
+	t.Parallel()
+	whole := HeapSegment(4096)
+	part, err := whole.Part(1024, 2048)
+	if err != nil || part.Size() != 2048 || part.FD() != -1 || part.Base() != unsafe.Add(whole.Base(), 1024) {
+		t.Fatalf("%+v, %v", part, err)
+	}
+	all, err := whole.Bytes(0, 4096)
+	if err != nil {
+		t.Fatal(err)
+	}
+	all[1023], all[1024], all[3071], all[3072] = 1, 2, 3, 4
+	if err := part.Commit(0, 2048); err != nil {
+		t.Error(err)
+	}
+	if err := part.Release(0, 2048); err != nil || all[1023] != 1 || all[1024] != 0 || all[3071] != 0 || all[3072] != 4 {
+		t.Errorf("%v %v %v %v, %v", all[1023], all[1024], all[3071], all[3072], err)
+	}
+	if _, err := part.Bytes(0, 2049); err == nil {
+		t.Error("a part gave more than it is")
+	}
+	if _, err := whole.Part(4000, 97); err == nil {
+		t.Error("a part is larger than the whole")
+	}
+	if err := part.Close(); err != nil || part.Base() != nil || whole.Base() == nil {
+		t.Error(err)
+	}
+}

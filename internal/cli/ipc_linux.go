@@ -113,9 +113,10 @@ func (r spaceRef) remove() error {
 	if err != nil {
 		return err
 	}
+	defer unix.Close(s.fd)
 	defer s.Close()
 	// Who comes now waits, and finds it gone.
-	if err := flock(s.FD(), unix.LOCK_EX|unix.LOCK_NB); err != nil {
+	if err := flock(s.fd, unix.LOCK_EX|unix.LOCK_NB); err != nil {
 		return r.inUse(st)
 	}
 	if st, err = r.peek(); err != nil {

@@ -23,6 +23,7 @@ import (
 type shellSpace struct {
 	*ipc.Space
 	ref spaceRef
+	fd  int // of the file, after the space was closed too
 }
 
 // shellObjects is how many names a space has room for that is made here: locks of
@@ -43,16 +44,17 @@ func enterShellSpace(r spaceRef) (*shellSpace, error) {
 		if err != nil {
 			return nil, err
 		}
+		fd, err := unix.FcntlInt(uintptr(s.FD()), unix.F_DUPFD_CLOEXEC, 3)
+		if err != nil {
+			return nil, errors.Join(fmt.Errorf("space %s: fcntl: %w", r, err), s.Close())
+		}
 		var st unix.Stat_t
-		if err := errors.Join(flock(s.FD(), unix.LOCK_SH), unix.Fstat(s.FD(), &st)); err != nil {
-			return nil, errors.Join(fmt.Errorf("lock space %s: %w", r, err), s.Close())
+		if err = errors.Join(flock(fd, unix.LOCK_SH), unix.Fstat(fd, &st)); err == nil && st.Nlink > 0 {
+			return &shellSpace{s, r, fd}, nil
 		}
-		if st.Nlink > 0 {
-			return &shellSpace{s, r}, nil
-		}
-		// The last one that left removed it meanwhile.
-		if err := s.Close(); err != nil {
-			return nil, err
+		// Else the last one that left removed it meanwhile.
+		if err = errors.Join(err, unix.Close(fd), s.Close()); err != nil {
+			return nil, fmt.Errorf("lock space %s: %w", r, err)
 		}
 	}
 }
@@ -68,12 +70,12 @@ func flock(fd, how int) error {
 // leave closes the space, and removes it if nobody needs it any more.
 func (s *shellSpace) leave() error {
 	err := s.Close() // first: else two that leave would each see the other
-	defer func() { _ = flock(s.FD(), unix.LOCK_UN) }()
-	if flock(s.FD(), unix.LOCK_EX|unix.LOCK_NB) != nil {
+	defer unix.Close(s.fd)
+	if flock(s.fd, unix.LOCK_EX|unix.LOCK_NB) != nil {
 		return err
 	}
 	var st unix.Stat_t
-	if unix.Fstat(s.FD(), &st) != nil || st.Nlink == 0 {
+	if unix.Fstat(s.fd, &st) != nil || st.Nlink == 0 {
 		return err
 	}
 	if stat, statErr := s.ref.peek(); statErr == nil && len(stat.Members) == 0 && forgettable(stat) {

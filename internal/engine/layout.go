@@ -25,6 +25,7 @@ import (
 //	outs      8 bytes × tasks × slots: results that fit, in the row of who wrote them
 //	cells     64 bytes × tasks × slots: what kind of result, and larger ones
 //	arena     span table and spans: what does not fit into descriptor or cell
+//	extra     what the pool's user lays out himself
 //
 // Everything before the arena is committed at the start; zero is its idle state.
 //
@@ -81,7 +82,7 @@ type header struct {
 	threads uint32 // GOMAXPROCS of a worker
 	_       [4]byte
 	id      uint64 // tells pools apart
-	_       [8]byte
+	extra   int64  // bytes of the last part
 
 	bell atomic.Uint32 // futex: something happened that the supervisor must see
 	_    [60]byte
@@ -234,18 +235,19 @@ type Geometry struct {
 	Slots int // the master and the workers
 	Tasks int // descriptors; a multiple of 64
 	Spans int // of shm.SpanBytes, for what is not small
+	Extra int64
 }
 
 // layout is where each part begins, in bytes.
 type layout struct {
 	Geometry
-	slots, funcs, words, tasks, ins, free, queues, ended, outs, cells, meta, data, size int64
-	hintBytes                                                                           int64
+	slots, funcs, words, tasks, ins, free, queues, ended, outs, cells, meta, data, extra, size int64
+	hintBytes                                                                                  int64
 }
 
 func (g Geometry) layout() (layout, error) {
-	if g.Slots < 1 || g.Slots > MaxSlots || g.Tasks < 64 || g.Tasks > 1<<16 || g.Tasks%64 != 0 || g.Spans < 1 || g.Spans > 1<<24 {
-		return layout{}, fmt.Errorf("%w: %d slots, %d tasks, %d spans", ErrGeometry, g.Slots, g.Tasks, g.Spans)
+	if g.Slots < 1 || g.Slots > MaxSlots || g.Tasks < 64 || g.Tasks > 1<<16 || g.Tasks%64 != 0 || g.Spans < 1 || g.Spans > 1<<24 || g.Extra < 0 || g.Extra > 1<<44 {
+		return layout{}, fmt.Errorf("%w: %d slots, %d tasks, %d spans, %d bytes besides", ErrGeometry, g.Slots, g.Tasks, g.Spans, g.Extra)
 	}
 	sums, leaves := hintWords(g.Tasks)
 	l := layout{Geometry: g, hintBytes: roundUp(int64(sums)*8, 64) + roundUp(int64(leaves)*8, 64)}
@@ -263,7 +265,8 @@ func (g Geometry) layout() (layout, error) {
 	l.cells = part(int64(g.Slots) * int64(g.Tasks) * cellBytes)
 	l.meta = part(shm.MetaBytes(g.Spans))
 	l.data = roundUp(at, shm.SpanBytes)
-	l.size = l.data + int64(g.Spans)*shm.SpanBytes
+	l.extra = l.data + int64(g.Spans)*shm.SpanBytes
+	l.size = l.extra + g.Extra
 	return l, nil
 }
 
@@ -296,6 +299,7 @@ func create(seg *shm.Segment, l layout) (*memory, error) {
 	}
 	m.head.version = layoutVersion
 	m.head.slots, m.head.tasks, m.head.spans = uint32(l.Slots), uint32(l.Geometry.Tasks), uint32(l.Spans)
+	m.head.extra = l.Extra
 	for i := range m.free.leaves {
 		m.free.add(i, ^uint64(0))
 	}
@@ -313,7 +317,7 @@ func attach(seg *shm.Segment) (*memory, error) {
 	if h.magic != layoutMagic || h.version != layoutVersion {
 		return nil, fmt.Errorf("attach pool: %w: magic %#x version %d", errLayout, h.magic, h.version)
 	}
-	l, err := Geometry{Slots: int(h.slots), Tasks: int(h.tasks), Spans: int(h.spans)}.layout()
+	l, err := Geometry{Slots: int(h.slots), Tasks: int(h.tasks), Spans: int(h.spans), Extra: h.extra}.layout()
 	if err != nil {
 		return nil, fmt.Errorf("attach pool: %w", err)
 	}

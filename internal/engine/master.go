@@ -26,6 +26,7 @@ type Config struct {
 	Threads int   // GOMAXPROCS of a worker
 	Tasks   int
 	Memory  int64 // bytes of inputs and results that do not fit a descriptor
+	Extra   int64 // bytes that the user lays out himself, see Submitter.Extra
 	InOrder bool  // tasks start oldest first, one at a time
 	SpinNs  int64 // how long to spin before sleeping; below 0: measure
 	Limits  core.StopLimits
@@ -59,7 +60,7 @@ func Open(ctx context.Context, cfg Config) (*Master, error) {
 		return nil, err
 	}
 	spans := int(min(max(cfg.Memory/shm.SpanBytes, 16), 1<<24-1))
-	l, err := Geometry{Slots: cfg.Workers + 1, Tasks: cfg.Tasks, Spans: spans}.layout()
+	l, err := Geometry{Slots: cfg.Workers + 1, Tasks: cfg.Tasks, Spans: spans, Extra: cfg.Extra}.layout()
 	if err != nil {
 		return nil, err
 	}

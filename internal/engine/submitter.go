@@ -421,6 +421,12 @@ func (s *Submitter) Stats() Stats { return s.m.stats() }
 // PoolID tells pools apart, in all their processes.
 func (s *Submitter) PoolID() uint64 { return s.m.head.id }
 
+// Extra is the part of the segment of Config.Extra bytes, at first zeros without
+// memory behind them. It begins at a multiple of shm.SpanBytes.
+func (s *Submitter) Extra() (*shm.Segment, error) {
+	return s.m.seg.Part(s.m.layout.extra, s.m.Geometry.Extra)
+}
+
 // wipePunched is the size from which memory is zeroed by giving it back to the
 // system and taking it again, which touches no page.
 const wipePunched = 1 << 20

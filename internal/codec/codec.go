@@ -1,4 +1,5 @@
-package tutti
+// Package codec turns values into bytes that another process can read, and back.
+package codec
 
 import (
 	"bytes"
@@ -15,47 +16,52 @@ import (
 	"github.com/fxamacker/cbor/v2"
 )
 
-// codec turns values of T into bytes and back. Exactly one of the three ways is
-// used, chosen once for the type.
-type codec[T any] struct {
-	way  way
-	size int // of T when plain, of an element when elements
+// Codec turns values of T into bytes and back. Exactly one of the three ways is
+// used, chosen once for the type. Make one with New; it may be used from many
+// goroutines at once.
+type Codec[T any] struct {
+	Way  Way
+	Size int // of T when Plain, of an element when Elements
 }
 
-type way uint8
+// Way is how values of a type become bytes.
+type Way uint8
 
+// The ways.
 const (
-	plain    way = iota // the value's own memory
-	elements            // a string or a slice of plain elements: their memory
-	encoded             // CBOR
+	Plain    Way = iota // the value's own memory
+	Elements            // a string or a slice of plain elements: their memory
+	Encoded             // CBOR
 )
 
-func newCodec[T any](what string) (codec[T], error) {
+// New returns the codec of T, or an error that says why a T cannot travel whole; it
+// calls the value what.
+func New[T any](what string) (Codec[T], error) {
 	t := reflect.TypeFor[T]()
 	switch {
-	case isPlain(t):
-		return codec[T]{plain, int(t.Size())}, nil
+	case IsPlain(t):
+		return Codec[T]{Plain, int(t.Size())}, nil
 	case t.Kind() == reflect.String:
-		return codec[T]{elements, 1}, nil
-	case t.Kind() == reflect.Slice && isPlain(t.Elem()) && t.Elem().Size() > 0:
-		return codec[T]{elements, int(t.Elem().Size())}, nil
+		return Codec[T]{Elements, 1}, nil
+	case t.Kind() == reflect.Slice && IsPlain(t.Elem()) && t.Elem().Size() > 0:
+		return Codec[T]{Elements, int(t.Elem().Size())}, nil
 	}
 	if err := travels(t, what, map[reflect.Type]bool{}); err != nil {
-		return codec[T]{}, err
+		return Codec[T]{}, err
 	}
-	return codec[T]{way: encoded}, nil
+	return Codec[T]{Way: Encoded}, nil
 }
 
-// isPlain reports whether a value of t is its own memory and nothing else.
-func isPlain(t reflect.Type) bool {
+// IsPlain reports whether a value of t is its own memory and nothing else.
+func IsPlain(t reflect.Type) bool {
 	switch k := t.Kind(); {
 	case k >= reflect.Bool && k <= reflect.Complex128 && k != reflect.Uintptr:
 		return true
 	case k == reflect.Array:
-		return isPlain(t.Elem())
+		return IsPlain(t.Elem())
 	case k == reflect.Struct:
 		for i := range t.NumField() {
-			if !isPlain(t.Field(i).Type) {
+			if !IsPlain(t.Field(i).Type) {
 				return false
 			}
 		}
@@ -153,13 +159,14 @@ func isOwnCodec(t reflect.Type) bool {
 		p.Implements(cborMarshaler) && p.Implements(cborUnmarshaler)
 }
 
-// The modes keep what Go holds: strings that are no UTF-8, nanoseconds, the bits
-// of a NaN; and know no limits but the reader's memory.
+// Encoding and Decoding are how CBOR is written and read. They keep what Go holds:
+// strings that are no UTF-8, nanoseconds, the bits of a NaN; and know no limits but
+// the reader's memory.
 var (
-	encMode = must(cbor.EncOptions{
+	Encoding = must(cbor.EncOptions{
 		Time: cbor.TimeRFC3339Nano, NaNConvert: cbor.NaNConvertNone, InfConvert: cbor.InfConvertNone,
 	}.UserBufferEncMode())
-	decMode = must(cbor.DecOptions{
+	Decoding = must(cbor.DecOptions{
 		UTF8: cbor.UTF8DecodeInvalid, MaxNestedLevels: 65535, MaxArrayElements: 1<<31 - 1, MaxMapPairs: 1<<31 - 1,
 	}.DecMode())
 )
@@ -171,50 +178,51 @@ func must[T any](v T, err error) T {
 	return v
 }
 
-var buffers = sync.Pool{New: func() any { return new(bytes.Buffer) }}
+// Buffers are what Bytes encodes into.
+var Buffers = sync.Pool{New: func() any { return new(bytes.Buffer) }}
 
-// bytes returns v's bytes for as long as v and the buffer live. The buffer, nil
-// unless CBOR was used, is to be given back to buffers.
-func (c *codec[T]) bytes(v *T) ([]byte, *bytes.Buffer, error) {
-	switch c.way {
-	case plain:
-		return unsafe.Slice((*byte)(unsafe.Pointer(v)), c.size), nil, nil
-	case elements:
+// Bytes returns v's bytes for as long as v and the buffer live. The buffer, nil
+// unless CBOR was used, is to be given back to Buffers.
+func (c *Codec[T]) Bytes(v *T) ([]byte, *bytes.Buffer, error) {
+	switch c.Way {
+	case Plain:
+		return unsafe.Slice((*byte)(unsafe.Pointer(v)), c.Size), nil, nil
+	case Elements:
 		// A string's header is a slice's without the capacity.
 		h := (*struct {
 			data unsafe.Pointer
 			len  int
 		})(unsafe.Pointer(v))
-		return unsafe.Slice((*byte)(h.data), h.len*c.size), nil, nil
+		return unsafe.Slice((*byte)(h.data), h.len*c.Size), nil, nil
 	}
-	b := buffers.Get().(*bytes.Buffer)
+	b := Buffers.Get().(*bytes.Buffer)
 	b.Reset()
-	if err := encMode.MarshalToBuffer(v, b); err != nil {
-		buffers.Put(b)
+	if err := Encoding.MarshalToBuffer(v, b); err != nil {
+		Buffers.Put(b)
 		return nil, nil, err
 	}
 	return b.Bytes(), b, nil
 }
 
-// read makes a value from bytes, of which it keeps none.
-func (c *codec[T]) read(p unsafe.Pointer, n int) (v T, err error) {
-	switch c.way {
-	case plain:
-		if n != c.size {
-			return v, fmt.Errorf("tutti: %d bytes for a %T of %d", n, v, c.size)
+// Read makes a value from bytes, of which it keeps none.
+func (c *Codec[T]) Read(p unsafe.Pointer, n int) (v T, err error) {
+	switch c.Way {
+	case Plain:
+		if n != c.Size {
+			return v, fmt.Errorf("tutti: %d bytes for a %T of %d", n, v, c.Size)
 		}
 		return *(*T)(p), nil
-	case elements:
-		if n%c.size != 0 {
-			return v, fmt.Errorf("tutti: %d bytes for a %T with elements of %d", n, v, c.size)
+	case Elements:
+		if n%c.Size != 0 {
+			return v, fmt.Errorf("tutti: %d bytes for a %T with elements of %d", n, v, c.Size)
 		}
 		return c.elements(p, n), nil
 	}
-	return v, decMode.Unmarshal(unsafe.Slice((*byte)(p), n), &v)
+	return v, Decoding.Unmarshal(unsafe.Slice((*byte)(p), n), &v)
 }
 
 // elements makes a string or a slice of n bytes at p.
-func (c *codec[T]) elements(p unsafe.Pointer, n int) (v T) {
+func (c *Codec[T]) elements(p unsafe.Pointer, n int) (v T) {
 	if n == 0 {
 		return v
 	}
@@ -223,11 +231,11 @@ func (c *codec[T]) elements(p unsafe.Pointer, n int) (v T) {
 		*(*string)(unsafe.Pointer(&v)) = string(b)
 		return v
 	}
-	if c.size == 1 {
+	if c.Size == 1 {
 		*(*[]byte)(unsafe.Pointer(&v)) = slices.Clone(b)
 		return v
 	}
-	s := reflect.MakeSlice(reflect.TypeFor[T](), n/c.size, n/c.size)
+	s := reflect.MakeSlice(reflect.TypeFor[T](), n/c.Size, n/c.Size)
 	copy(unsafe.Slice((*byte)(s.UnsafePointer()), n), b)
 	reflect.ValueOf(&v).Elem().Set(s)
 	return v
