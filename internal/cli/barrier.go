@@ -14,8 +14,9 @@ const barrierMax = 250
 func newBarrier() *cobra.Command {
 	var space, timeout string
 	cmd := &cobra.Command{
-		Use:   "barrier NAME N [--timeout TIME]",
-		Short: "Wait until so many have come",
+		Use:                   "barrier NAME N [--timeout TIME]",
+		DisableFlagsInUseLine: true,
+		Short:                 "Wait until so many have come",
 		Long: `Wait until N processes wait at the barrier of this name, and let all of them go.
 Then it stands again for the next N.
 

@@ -34,15 +34,17 @@ once, and a space that commands for shells made goes with the last of them.`,
 		return spaceNames(folder), cobra.ShellCompDirectiveNoFileComp
 	}
 	ls := &cobra.Command{
-		Use:   "ls",
-		Short: "List spaces, and who has them open",
-		Args:  noWords,
-		RunE:  func(*cobra.Command, []string) error { return listSpaces(folder) },
+		Use:                   "ls",
+		DisableFlagsInUseLine: true,
+		Short:                 "List spaces, and who has them open",
+		Args:                  noWords,
+		RunE:                  func(*cobra.Command, []string) error { return listSpaces(folder) },
 	}
 	var force bool
 	rm := &cobra.Command{
-		Use:   "rm NAME...",
-		Short: "Remove spaces that nobody has open",
+		Use:                   "rm [-f] NAME...",
+		DisableFlagsInUseLine: true,
+		Short:                 "Remove spaces that nobody has open",
 		Long: `Remove spaces. One that a process has open is refused, as is one that cannot be
 read. With -f it goes all the same: those who have it open go on with it, and who
 comes later gets a new one, so locks do not hold between the two.`,
@@ -53,11 +55,12 @@ comes later gets a new one, so locks do not hold between the two.`,
 	rm.Flags().BoolVarP(&force, "force", "f", false, "even if it is in use, or not there")
 	var json bool
 	stat := &cobra.Command{
-		Use:               "stat NAME...",
-		Short:             "Say who has spaces open, who holds what in them, and who waits",
-		Args:              someSpaces,
-		ValidArgsFunction: names,
-		RunE:              func(_ *cobra.Command, args []string) error { return showSpaces(folder, args, json) },
+		Use:                   "stat [--json] NAME...",
+		DisableFlagsInUseLine: true,
+		Short:                 "Say who has spaces open, who holds what in them, and who waits",
+		Args:                  someSpaces,
+		ValidArgsFunction:     names,
+		RunE:                  func(_ *cobra.Command, args []string) error { return showSpaces(folder, args, json) },
 	}
 	stat.Flags().BoolVar(&json, "json", false, "as JSON, a line for each space")
 	cmd.AddCommand(ls, rm, stat)

@@ -131,7 +131,7 @@ func keep(o *charge) (ended, error) {
 	if err != nil {
 		return ended{}, err
 	}
-	return ended{}, fmt.Errorf("who kept the command was killed (%s), and so the command was ended, %d processes: %s", status, len(killed), o.Display)
+	return ended{}, &exitError{exitMapUsage, fmt.Errorf("who kept the command was killed (%s), and so the command was ended, %d processes: %s", status, len(killed), o.Display)}
 }
 
 // inForeground reports whether this process is what the keys of its terminal signal.

@@ -27,8 +27,9 @@ func newLock() *cobra.Command {
 	var space, timeout string
 	var c lockCall
 	cmd := &cobra.Command{
-		Use:   "lock NAME... [--shared] [--timeout TIME] -- COMMAND [ARGUMENTS]",
-		Short: "Run a command while nobody else has these locks",
+		Use:                   "lock NAME... [--shared] [--timeout TIME] -- COMMAND [ARGUMENTS]",
+		DisableFlagsInUseLine: true,
+		Short:                 "Run a command while nobody else has these locks",
 		Long: `Take locks, run a command, give the locks back.
 
 Several locks are taken in one order, that of their names, however they are

@@ -55,7 +55,7 @@ func isOwn(name string) bool {
 
 // addSpaceFlag gives a command the option --space.
 func addSpaceFlag(cmd *cobra.Command, to *string) {
-	cmd.Flags().StringVar(to, "space", "", "use the shared memory of this `NAME`, or at this path in a folder in memory; $TUTTI_SPACE or one for each user if not said")
+	cmd.Flags().StringVar(to, "space", "", "the shared memory to use, a `NAME` or a path; $TUTTI_SPACE or one for each user if not said")
 	_ = cmd.RegisterFlagCompletionFunc("space", func(*cobra.Command, []string, string) ([]cobra.Completion, cobra.ShellCompDirective) {
 		return spaceNames(""), cobra.ShellCompDirectiveNoFileComp
 	})
