@@ -10,7 +10,11 @@ import (
 )
 
 // awaitBarrier waits at a barrier for n.
-func awaitBarrier(r spaceRef, name string, n int, give time.Duration) (err error) {
+func awaitBarrier(r spaceRef, name string, n int, give time.Duration) error {
+	return diedOf(barrierWait(r, name, n, give))
+}
+
+func barrierWait(r spaceRef, name string, n int, give time.Duration) (err error) {
 	s, err := enterShellSpace(r)
 	if err != nil {
 		return err
@@ -29,7 +33,8 @@ func awaitBarrier(r spaceRef, name string, n int, give time.Duration) (err error
 			b.Reset() // those for whom it broke have left
 		}
 	}
-	ctx := context.Background()
+	ctx, stop := untilSignal(context.Background())
+	defer stop()
 	if give > 0 {
 		timed, stop := context.WithTimeout(ctx, give)
 		defer stop()

@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/signal"
 	"strings"
+	"sync"
 	"syscall"
 	"time"
 
@@ -156,14 +157,52 @@ func (e *ended) tell() error {
 		return &exitError{max(e.Exit, 1), errors.New(e.Fault)}
 	case e.Signal == int(syscall.SIGINT) && !signal.Ignored(os.Interrupt):
 		// A shell's loop ends with Ctrl-C only if what ran in it died of it.
-		signal.Reset(os.Interrupt)
-		_ = syscall.Kill(os.Getpid(), syscall.SIGINT)
-		<-time.After(time.Second) // the signal comes at once
+		dieOf(syscall.SIGINT)
 	}
 	if e.Exit == 0 {
 		return nil
 	}
 	return &exitError{e.Exit, nil}
+}
+
+// dieOf ends this process by a signal.
+func dieOf(sig syscall.Signal) {
+	signal.Reset(sig)
+	_ = syscall.Kill(os.Getpid(), sig)
+	<-time.After(time.Second) // the signal comes at once
+	os.Exit(128 + int(sig))
+}
+
+// signalled ends a wait: a signal came.
+type signalled struct{ sig syscall.Signal }
+
+// Error says it; nobody reads it, since the process dies of the signal.
+func (s *signalled) Error() string { return s.sig.String() }
+
+// untilSignal is ctx until a signal comes that ends this process: so it can leave what
+// it waits in before it dies of that, see diedOf.
+func untilSignal(ctx context.Context) (context.Context, func()) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	signals := make(chan os.Signal, 1)
+	heed(signals, syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP)
+	go func() {
+		if s, ok := <-signals; ok {
+			cancel(&signalled{s.(syscall.Signal)})
+		}
+	}()
+	return ctx, sync.OnceFunc(func() {
+		signal.Stop(signals)
+		close(signals)
+		cancel(nil)
+	})
+}
+
+// diedOf ends this process if a wait ended by a signal; else it returns what err is.
+func diedOf(err error) error {
+	if s, ok := errors.AsType[*signalled](err); ok {
+		dieOf(s.sig)
+	}
+	return err
 }
 
 // errHolderGone ends what ran for a holder that is gone.

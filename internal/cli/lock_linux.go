@@ -24,7 +24,7 @@ func (c *lockCall) run() (err error) {
 	}
 	end, err := c.holding(s, above)
 	if err != nil {
-		return withCode(err, exitUsage)
+		return withCode(diedOf(err), exitUsage)
 	}
 	return end.tell()
 }
@@ -35,7 +35,8 @@ func (c *lockCall) holding(s *shellSpace, above string) (end ended, err error) {
 	if err := c.refuseOwn(s, parseHeldAbove(above)); err != nil {
 		return end, err
 	}
-	ctx := context.Background()
+	ctx, stop := untilSignal(context.Background())
+	defer stop()
 	if c.give > 0 {
 		timed, stop := context.WithTimeout(ctx, c.give)
 		defer stop()
@@ -47,6 +48,7 @@ func (c *lockCall) holding(s *shellSpace, above string) (end ended, err error) {
 		}
 		defer func() { err = errors.Join(err, s.give(n)) }()
 	}
+	stop()
 	return keep(&charge{
 		Space: c.space, Needs: c.needs(), Argv: argvOf(c.command), Env: c.environment(above),
 		Display: strings.Join(c.command, " "), Output: printDirect,

@@ -21,7 +21,7 @@ func (e *errand) run(foreground bool) error {
 	if foreground || e.Wait {
 		s, err := e.hold(context.Background())
 		if err != nil {
-			return err
+			return diedOf(err)
 		}
 		return e.perform(s)
 	}
@@ -48,6 +48,8 @@ func (e *errand) hold(ctx context.Context) (*shellSpace, error) {
 	if err != nil {
 		return nil, err
 	}
+	ctx, stop := untilSignal(ctx)
+	defer stop()
 	if e.Give > 0 {
 		timed, stop := context.WithTimeout(ctx, time.Duration(e.Give))
 		defer stop()
@@ -110,6 +112,9 @@ func holderMain() int {
 	}
 	s, err := e.hold(ctx)
 	if err != nil {
+		if _, ok := errors.AsType[*signalled](err); ok {
+			return exitMapUsage // it came to who asked as well
+		}
 		say := held{Code: exitMapUsage, Fault: err.Error()}
 		if exit, ok := errors.AsType[*exitError](err); ok {
 			say.Code = exit.code

@@ -15,7 +15,13 @@ func TestTerminalLock(t *testing.T) {
 	s.keysTyped(ctrlZ)
 	s.expect("Stopped")
 	s.expect(prompt)
+	for _, pid := range s.pids() { // else it might still read what is typed
+		awaitStateOf(t, pid, 'T')
+	}
 	s.keysTyped("fg\n")
+	for _, pid := range s.pids() {
+		awaitStateOf(t, pid, 'S')
+	}
 	s.keysTyped("one\n")
 	s.expect("got one.")
 	s.keysTyped(ctrlC)
