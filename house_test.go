@@ -34,7 +34,7 @@ var layers = map[string][]string{
 	"internal/engine":   {"internal/core", "internal/proc", "sched", "shm", "topo"},
 	".":                 {"internal/codec", "internal/core", "internal/engine", "ipc", "shm", "topo"},
 	"internal/cli": {".", "internal/command", "internal/core", "internal/journal", "internal/options", "internal/proc",
-		"internal/progress", "internal/record", "internal/results", "internal/spool", "shm", "topo"},
+		"internal/progress", "internal/record", "internal/results", "internal/spool", "ipc", "shm", "topo"},
 	"cmd/tutti": {".", "internal/cli"},
 }
 

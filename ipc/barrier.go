@@ -15,6 +15,8 @@ type Barrier struct {
 	o *object
 	b *barrierState
 	i int
+
+	parties int
 }
 
 type barrierState struct {
@@ -24,7 +26,8 @@ type barrierState struct {
 }
 
 // Barrier returns the barrier of a name, and makes it for so many parties if it is
-// not there.
+// not there. One that is there for another number takes the new one if it has no
+// members, and otherwise that is an error.
 func (s *Space) Barrier(name string, parties int) (*Barrier, error) {
 	if parties < 1 || parties > len(s.claims)/2 {
 		return nil, fmt.Errorf("ipc: barrier %q: %d parties: 1 to %d are possible", name, parties, len(s.claims)/2)
@@ -36,11 +39,36 @@ func (s *Space) Barrier(name string, parties int) (*Barrier, error) {
 	if err != nil {
 		return nil, err
 	}
-	b := stateOf[barrierState](&s.objects[i])
-	if have := b.parties.Load(); have != int64(parties) {
-		return nil, fmt.Errorf("ipc: barrier %q is for %d parties, not for %d", name, have, parties)
+	b := &Barrier{s, &s.objects[i], stateOf[barrierState](&s.objects[i]), i, parties}
+	o := s.lock(i)
+	defer s.unlock(o)
+	if !s.claimed(i) {
+		b.b.parties.Store(int64(parties))
 	}
-	return &Barrier{s, &s.objects[i], b, i}, nil
+	if err := b.fits(); err != nil {
+		return nil, err
+	}
+	return b, nil
+}
+
+// fits looks whether the barrier still is for as many as this handle is about.
+func (b *Barrier) fits() error {
+	if have := b.b.parties.Load(); have != int64(b.parties) {
+		return fmt.Errorf("ipc: barrier %q is for %d parties, not for %d", pinned(b.o.name[:]), have, b.parties)
+	}
+	return nil
+}
+
+// claimed reports whether anybody holds some of an object, or waits for it. Its latch
+// is held.
+func (s *Space) claimed(object int) bool {
+	for i := range s.claims {
+		w := s.claims[i].load()
+		if (w.state() == claimHeld || w.state() == claimWaiting) && w.object() == object {
+			return true
+		}
+	}
+	return false
 }
 
 // Wait waits until all parties have come. It returns ErrBroken when the barrier
@@ -64,10 +92,13 @@ func (b *Barrier) Wait(ctx context.Context) error {
 	}
 	c := &s.claims[i]
 	o := s.lock(b.i)
-	if o.flags.Load()&flagBroken != 0 {
+	if err = b.fits(); err == nil && o.flags.Load()&flagBroken != 0 {
+		err = ErrBroken
+	}
+	if err != nil {
 		s.unlock(o)
 		s.unclaim(i)
-		return ErrBroken
+		return err
 	}
 	if int64(o.waiting)+1 >= b.b.parties.Load() {
 		b.b.passed.Add(1)

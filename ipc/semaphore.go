@@ -117,3 +117,31 @@ func (m *Semaphore) Add(n int64) error {
 
 // Units returns how many units there are, and how many of them are held.
 func (m *Semaphore) Units() (total, held int64) { return m.u.total.Load(), m.u.taken.Load() }
+
+// Seize takes n units at once, be they free or not, and before all who wait: for who
+// does not want to wait any longer. Nobody else gets a unit until as many have come
+// back as there are too many.
+//
+//go:noinline
+func (m *Semaphore) Seize(n int64) error {
+	agent, pc, cycles := here()
+	if err := m.check(n); err != nil {
+		return err
+	}
+	s := m.s
+	if s.closing.Load() {
+		return ErrClosed
+	}
+	i, err := s.claim(m.i, n, false, agent, pc, cycles)
+	if err != nil {
+		return err
+	}
+	c := &s.claims[i]
+	o := s.lock(m.i)
+	c.word.Store(uint64(c.load().to(claimHeld)))
+	at("unit-held")
+	m.u.taken.Add(n)
+	s.unlock(o)
+	s.hold(m.i, i)
+	return nil
+}

@@ -138,6 +138,26 @@ func (o Options) orDefaults() Options {
 
 // enterSpace makes this process a member of the space in seg.
 func enterSpace(seg *shm.Segment, size int64, o Options, k kin) (*Space, error) {
+	s, err := viewSpace(seg, size, o, k)
+	if err != nil {
+		return nil, err
+	}
+	if err := s.join(); err != nil {
+		return nil, err
+	}
+	for slot := range s.members {
+		s.buryIfDead(slot)
+	}
+	AddMemory(spaceMemory{s})
+	go s.guard()
+	if seg.FD() >= 0 {
+		runtime.AddCleanup(s, func(seg *shm.Segment) { _ = seg.Close() }, seg)
+	}
+	return s, nil
+}
+
+// viewSpace is the space in seg as somebody sees it who is no member.
+func viewSpace(seg *shm.Segment, size int64, o Options, k kin) (*Space, error) {
 	h := (*header)(seg.Base())
 	if seg.Size() < pageBytes {
 		return nil, fmt.Errorf("%w: %d bytes", ErrNotASpace, seg.Size())
@@ -162,17 +182,7 @@ func enterSpace(seg *shm.Segment, size int64, o Options, k kin) (*Space, error) 
 	if s.arena, err = shm.NewArena(seg, l.arena); err != nil {
 		return nil, err
 	}
-	if err := s.join(); err != nil {
-		return nil, err
-	}
-	for slot := range s.members {
-		s.buryIfDead(slot)
-	}
-	AddMemory(spaceMemory{s})
-	go s.guard()
-	if seg.FD() >= 0 {
-		runtime.AddCleanup(s, func(seg *shm.Segment) { _ = seg.Close() }, seg)
-	}
+	s.slot = -1
 	return s, nil
 }
 

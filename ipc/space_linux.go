@@ -85,6 +85,34 @@ func entered(seg *shm.Segment, size int64, o Options) (*Space, error) {
 	return s, nil
 }
 
+// Peek is Stat of the space of a name without opening it: it makes none, and nobody
+// sees that somebody looks. What the dead had is among what it tells until a member
+// has seen to it.
+func Peek(name string, o Options) (Stat, error) {
+	st, err := peek(name, o)
+	if err != nil {
+		return st, fmt.Errorf("ipc: look into %q: %w", name, err)
+	}
+	return st, nil
+}
+
+func peek(name string, o Options) (st Stat, err error) {
+	path, err := pathOf(name, o.Folder)
+	if err != nil {
+		return st, err
+	}
+	seg, err := shm.OpenFile(path)
+	if err != nil {
+		return st, err
+	}
+	defer func() { err = errors.Join(err, seg.Close()) }()
+	s, err := viewSpace(seg, 0, o, newKin())
+	if err != nil {
+		return st, err
+	}
+	return s.Stat()
+}
+
 // Remove takes away the name of a space. Processes that have it open go on using
 // it; the memory is freed when the last of them is gone. A folder other than
 // /dev/shm is named in o.

@@ -8,6 +8,9 @@ func openFile(string, int64, Options) (*Space, error) { return nil, ErrUnsupport
 
 func anonymous(int64, Options) (*Space, error) { return nil, ErrUnsupported }
 
+// Peek returns ErrUnsupported on this system.
+func Peek(string, Options) (Stat, error) { return Stat{}, ErrUnsupported }
+
 // Remove returns ErrUnsupported on this system.
 func Remove(string, Options) error { return ErrUnsupported }
 

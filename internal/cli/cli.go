@@ -54,19 +54,21 @@ func (e *exitError) Unwrap() error { return e.err }
 
 // Main runs the command line args, of which the first is the name that the
 // program was called by, and returns the exit code. Called parallel it is tutti
-// map. It uses this process's standard files, environment and signals.
+// map, and called sem it is tutti sem. It uses this process's standard files, environment and signals.
 func Main(args []string) int {
 	name, args := programName(args[0]), args[1:]
-	if name == semaphoreName {
-		complain("the semaphore is not there yet; flock(1) lets one command at a time run, and tutti map -j N so many of a list")
-		return exitMapUsage
+	if code, ok := helperMain(args); ok {
+		return code
 	}
 	root := newRoot()
-	if name == parallelName && !completes(args) {
+	switch {
+	case name == parallelName && !completes(args):
 		root = newMap(parallelName)
 		root.Use = strings.Replace(root.Use, "map", parallelName, 1)
-		root.SilenceErrors, root.SilenceUsage = true, true
+	case name == semaphoreName:
+		root = newSem(semaphoreName)
 	}
+	root.SilenceErrors, root.SilenceUsage = true, true
 	code, err := run(root, name, args)
 	if exit, ok := errors.AsType[*exitError](err); ok {
 		code, err = exit.code, exit.err
@@ -93,22 +95,25 @@ const semaphoreName = "sem"
 // none of its own.
 func run(root *cobra.Command, name string, args []string) (code int, err error) {
 	var before []string
-	isMap := name == parallelName && !completes(args)
+	code = exitUsage
+	isMap := name == parallelName && !completes(args) || name == semaphoreName
 	if name == parallelName && completes(args) {
 		args = append([]string{args[0], "map"}, args[1:]...)
 	}
-	if !isMap && len(args) > 0 && args[0] == "map" {
+	isSem := !isMap && len(args) > 0 && args[0] == semaphoreName
+	if !isMap && len(args) > 0 && (isSem || args[0] == "map") {
 		isMap, before, args = true, args[:1], args[1:]
 	}
-	code = exitUsage
 	if isMap {
-		code = exitMapUsage
+		if !isSem {
+			code = exitMapUsage
+		}
 		if args, err = expanded(args); err != nil {
 			return code, err
 		}
 	}
 	root.SetArgs(append(before[:len(before):len(before)], args...))
-	out := &said{to: os.Stdout}
+	out := &spoken{to: os.Stdout}
 	root.SetOut(out)
 	if err = root.Execute(); err == nil {
 		err, code = out.err, 0
@@ -119,15 +124,15 @@ func run(root *cobra.Command, name string, args []string) (code int, err error) 
 	return code, err
 }
 
-// said keeps the first error of what is said on standard output: cobra looks at
+// spoken keeps the first error of what is said on standard output: cobra looks at
 // none. A reader that has gone, as head does, is content.
-type said struct {
+type spoken struct {
 	to  io.Writer
 	err error
 }
 
 // Write writes p.
-func (s *said) Write(p []byte) (int, error) {
+func (s *spoken) Write(p []byte) (int, error) {
 	n, err := s.to.Write(p)
 	if err != nil && s.err == nil && !errors.Is(err, syscall.EPIPE) {
 		s.err = fmt.Errorf("write standard output: %w", err)
@@ -149,7 +154,8 @@ func newRoot() *cobra.Command {
 		Long: `tutti runs commands on every core of this computer, in worker processes that
 may crash, hang or be killed while nothing is lost.
 
-  tutti map 'gzip -9kf {}' ::: some/dir/*.log`,
+  tutti map 'gzip -9kf {}' ::: some/dir/*.log
+  tutti lock database -- ./migrate`,
 		Version:       version(),
 		SilenceErrors: true,
 		SilenceUsage:  true,
@@ -165,7 +171,7 @@ may crash, hang or be killed while nothing is lost.
 		return fmt.Errorf("%w; %s --help lists the options", err, cmd.CommandPath())
 	})
 	root.CompletionOptions.DisableDefaultCmd = true
-	root.AddCommand(newMap("tutti map"), newMan(), newCompletion())
+	root.AddCommand(newMap("tutti map"), newSem("tutti sem"), newLock(), newBarrier(), newIPC(), newMan(), newCompletion())
 	return root
 }
 

@@ -38,6 +38,7 @@ func TestDocs(t *testing.T) {
 	}
 	testscript.Run(t, testscript.Params{Dir: dir, Setup: func(e *testscript.Env) error {
 		e.Setenv("SHELL", "/bin/bash")
+		ownSpace(e)
 		return nil
 	}})
 }

@@ -147,7 +147,7 @@ func readGNUFiles(t *testing.T) []*gnuFile {
 	return files
 }
 
-// doors are folders that hold nothing but a program named parallel.
+// doors are folders that hold nothing but a program named parallel and sem.
 type doors struct {
 	ours, gnu string // gnu is "" where GNU parallel is not installed
 }
@@ -159,20 +159,24 @@ func openDoors(t *testing.T) doors {
 		t.Fatal(err)
 	}
 	d := doors{ours: t.TempDir()}
-	if named := filepath.Join(filepath.Dir(ours), "parallel"); isFile(named) {
-		err = os.Symlink(named, filepath.Join(d.ours, "parallel"))
-	} else {
-		// Not sh: dash drops the functions that bash exports.
-		text := "#!/bin/bash\nexec " + shWord(ours) + " map \"$@\"\n"
-		err = os.WriteFile(filepath.Join(d.ours, "parallel"), []byte(text), 0o777)
-	}
-	if err != nil {
-		t.Fatal(err)
+	for program, command := range map[string]string{"parallel": "map", "sem": "sem"} {
+		if named := filepath.Join(filepath.Dir(ours), program); isFile(named) {
+			err = os.Symlink(named, filepath.Join(d.ours, program))
+		} else {
+			// Not sh: dash drops the functions that bash exports.
+			text := "#!/bin/bash\nexec " + shWord(ours) + " " + command + " \"$@\"\n"
+			err = os.WriteFile(filepath.Join(d.ours, program), []byte(text), 0o777)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
 	}
 	if gnu := findGNU(filepath.Dir(ours)); gnu != "" {
 		d.gnu = t.TempDir()
-		if err := os.Symlink(gnu, filepath.Join(d.gnu, "parallel")); err != nil {
-			t.Fatal(err)
+		for _, program := range []string{"parallel", "sem"} {
+			if err := os.Symlink(gnu, filepath.Join(d.gnu, program)); err != nil {
+				t.Fatal(err)
+			}
 		}
 	}
 	return d
@@ -228,9 +232,12 @@ func (f *gnuFile) run(t *testing.T, c *gnuCase, door string) gnuOutcome {
 	defer cancel()
 	cmd := exec.CommandContext(ctx, "bash", "-c", c.script)
 	cmd.Dir = dir
+	space, check := freshSpace()
+	defer check()
 	cmd.Env = []string{
 		"PATH=" + door + ":/usr/local/bin:/usr/bin:/bin", "HOME=" + home, "TMPDIR=" + tmp,
 		"SHELL=/bin/bash", "LC_ALL=C", "USER=me", "GORACE=" + os.Getenv("GORACE"),
+		spaceVariable + "=" + space,
 	}
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }

@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -17,6 +18,7 @@ import (
 
 	"github.com/tutti-run/tutti"
 	"github.com/tutti-run/tutti/internal/proc"
+	"github.com/tutti-run/tutti/ipc"
 )
 
 // TestMain makes this executable the tutti program too, for the scripts: a worker
@@ -26,6 +28,7 @@ func TestMain(m *testing.M) {
 	testscript.Main(leakCheck{m}, map[string]func(){
 		"tutti":    program,
 		"parallel": program,
+		"sem":      program,
 	})
 }
 
@@ -81,6 +84,7 @@ func TestScripts(t *testing.T) {
 			e.Setenv("TMPDIR", tmp)
 			e.Setenv("SHELL", "/bin/bash")
 			e.Setenv("GORACE", os.Getenv("GORACE"))
+			ownSpace(e)
 			e.Defer(func() {
 				names, _ := filepath.Glob(filepath.Join(tmp, "*"))
 				leftovers.Lock()
@@ -99,6 +103,28 @@ func TestScripts(t *testing.T) {
 			"exits": exits, "gone": gone, "signal": signalProcess, "lines": awaitLines, "tmpfs": mountTmpfs, "nasty": nastyFiles, "state": awaitState,
 		},
 	})
+}
+
+var spaces atomic.Int64
+
+// freshSpace is the name of a space that nobody has, and what notes it as left over
+// if it is there in the end.
+func freshSpace() (name string, check func()) {
+	name = fmt.Sprintf("test-%d-cli-%d", os.Getpid(), spaces.Add(1))
+	return name, func() {
+		if ipc.Remove(name, ipc.Options{}) == nil {
+			leftovers.Lock()
+			defer leftovers.Unlock()
+			leftovers.names = append(leftovers.names, "space "+name)
+		}
+	}
+}
+
+// ownSpace gives a script a space of its own, which is to be gone in the end.
+func ownSpace(e *testscript.Env) {
+	name, check := freshSpace()
+	e.Setenv(spaceVariable, name)
+	e.Defer(check)
 }
 
 // exits runs a shell text and wants this exit status: exits 3 'tutti map …'.

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -40,26 +41,29 @@ func writePages(cmd *cobra.Command, dir string) error {
 	if err := os.MkdirAll(dir, 0o777); err != nil {
 		return err
 	}
-	commands := append([]*cobra.Command{cmd}, cmd.Commands()...)
-	for _, c := range commands {
+	if err := writePage(cmd, dir); err != nil {
+		return err
+	}
+	for _, c := range cmd.Commands() {
 		if c.Hidden || c.Name() == "help" {
 			continue
 		}
-		name := cmd.Name() + ".1"
-		if c != cmd {
-			name = cmd.Name() + "-" + c.Name() + ".1"
-		}
-		f, err := os.Create(filepath.Join(dir, name))
-		if err != nil {
-			return err
-		}
-		if err := options.Man(c, f); err != nil {
-			f.Close()
-			return fmt.Errorf("write %s: %w", f.Name(), err)
-		}
-		if err := f.Close(); err != nil {
+		if err := writePages(c, dir); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// writePage writes the page of a command.
+func writePage(cmd *cobra.Command, dir string) error {
+	f, err := os.Create(filepath.Join(dir, strings.ReplaceAll(cmd.CommandPath(), " ", "-")+".1"))
+	if err != nil {
+		return err
+	}
+	if err := options.Man(cmd, f); err != nil {
+		f.Close()
+		return fmt.Errorf("write %s: %w", f.Name(), err)
+	}
+	return f.Close()
 }

@@ -35,6 +35,9 @@ func mapCommand(cmd *cobra.Command, program string, o *options.Map, args []strin
 	if err := o.Check(); err != nil {
 		return err
 	}
+	if o.IsSemaphore() {
+		return semCommand(cmd, o, args)
+	}
 	machine, err := topo.Detect()
 	if err != nil {
 		return err

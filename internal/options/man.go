@@ -22,19 +22,28 @@ func Man(cmd *cobra.Command, w io.Writer) error {
 	p.heading("NAME")
 	p.line(roff(name) + ` \- ` + roff(lowerFirst(cmd.Short)))
 	p.heading("SYNOPSIS")
-	isMap := mapOptions(cmd.LocalNonPersistentFlags())
-	if isMap {
+	isSem := semaphoreManual(cmd)
+	isMap := !isSem && mapOptions(cmd.LocalNonPersistentFlags())
+	switch {
+	case isMap:
 		p.text("  " + strings.ReplaceAll(Usage, "\n", "\n  "))
-	} else {
+	case isSem:
+		p.text("  " + strings.ReplaceAll(SemUsage, "\n", "\n  "))
+	default:
 		p.text("  " + cmd.UseLine())
 	}
 	p.heading("DESCRIPTION")
 	p.text(firstOf(cmd.Long, cmd.Short))
-	if isMap {
+	switch {
+	case isMap:
 		p.mapOptions()
 		p.heading("EXIT STATUS AND SIGNALS")
 		p.text(After)
-	} else {
+	case isSem:
+		p.semOptions()
+		p.heading("EXIT STATUS")
+		p.text(SemAfter)
+	default:
 		p.flags(cmd)
 	}
 	if cmd.Example != "" {

@@ -13,6 +13,7 @@ type Map struct {
 	Running
 	Limits
 	Records
+	Sem
 	Questions
 
 	given map[string]bool // by canonical name

@@ -32,7 +32,6 @@ var questionsTable = []Option{
 const (
 	oneComputer  = "is for other computers, and tutti runs on one; go there with ssh, as in `tutti map --tag ssh {} COMMAND ::: host1 host2`, or use a cluster's scheduler"
 	copyFiles    = "copies files to other computers, and tutti runs on one; make rsync or scp a part of the command"
-	noSemaphore  = "belongs to the semaphore (sem), which is not there yet; flock(1) lets one command at a time run"
 	noDatabase   = "uses a database; write `--results FILE.csv` and import that, as in `sqlite3 -csv my.db '.import FILE.csv runs'`"
 	retiredLong  = "has been retired, in GNU parallel too"
 	noCitation   = "tutti asks for no citation"
@@ -57,12 +56,14 @@ var elsewhereTable = []Option{
 	{Name: "basefile", Aliases: "bf", Arg: Required, Group: GroupHosts, State: Refused, Note: copyFiles},
 	{Name: "rsync-opts", Aliases: "rsyncopts", Arg: Required, Group: GroupHosts, State: Refused, Note: copyFiles},
 
-	{Name: "semaphore", Group: GroupSemaphore, State: Refused, Note: noSemaphore},
-	{Name: "semaphore-name", Aliases: "semaphorename id", Arg: Required, Group: GroupSemaphore, State: Refused, Note: noSemaphore},
-	{Name: "semaphore-timeout", Aliases: "semaphoretimeout st", Arg: Required, Group: GroupSemaphore, State: Refused, Note: noSemaphore},
-	{Name: "fg", Group: GroupSemaphore, State: Refused, Note: noSemaphore},
-	{Name: "bg", Group: GroupSemaphore, State: Refused, Note: noSemaphore},
-	{Name: "wait", Group: GroupSemaphore, State: Refused, Note: noSemaphore},
+	{Name: "semaphore", Group: GroupSemaphore, Help: "run one command under a semaphore, as tutti sem does", State: Differs, Note: "as `tutti sem`, see [ipc.md](ipc.md)", field: func(m *Map) any { return &m.Semaphore }},
+	{Name: "semaphore-name", Aliases: "semaphorename id name", Arg: Required, Value: "NAME", Group: GroupSemaphore, Help: "… which one; that of the terminal if not said", State: Differs,
+		Note: "it lies in shared memory, not in ~/.parallel", field: func(m *Map) any { return &m.SemaphoreName }},
+	{Name: "semaphore-timeout", Aliases: "semaphoretimeout st", Arg: Required, Value: "TIME", Group: GroupSemaphore, Help: "… run it anyway after this time, or with a minus give up", field: func(m *Map) any { return &m.SemaphoreTimeout }},
+	{Name: "fg", Group: GroupSemaphore, Help: "… and return when it has ended", State: Differs, Note: "where the terminal is standard input the command has it, as with `-u`", field: func(m *Map) any { return &m.Foreground }},
+	{Name: "bg", Group: GroupSemaphore, Help: "… and return as soon as it may run (the default)", field: func(m *Map) any { return &m.Background }},
+	{Name: "wait", Group: GroupSemaphore, Help: "… run nothing; return when no command runs", State: Differs, Note: "waits until no command runs, whatever `-j` says", field: func(m *Map) any { return &m.Wait }},
+	{Name: "space", newer: true, Arg: Required, Value: "NAME", Group: GroupSemaphore, Help: "… the shared memory that it lies in", State: Ours, Note: "the shared memory that the semaphore lies in, see [ipc.md](ipc.md)", field: func(m *Map) any { return &m.Space }},
 
 	{Name: "profile", Short: "J", Arg: Required, Value: "NAME", Group: GroupRest, Kind: File, Help: "take options from ~/.parallel/NAME, not from config",
 		State: Differs, Note: "inside a profile or `$PARALLEL` it is passed over, as in GNU parallel"},

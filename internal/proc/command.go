@@ -50,6 +50,9 @@ type Command struct {
 	// Terminal, unless nil, is the terminal that the command has for itself while it
 	// runs: its process group is in the foreground there.
 	Terminal *os.File
+	// SameGroup leaves the command in the process group of this process, so that a
+	// terminal's Ctrl-C and Ctrl-Z reach both. Otherwise it has one of its own.
+	SameGroup bool
 	// Started, unless nil, is told of the command's process; it must not block.
 	Started func(*Running)
 	// Nice is the command's niceness; nil means that of this process.

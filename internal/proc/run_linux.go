@@ -101,7 +101,7 @@ func stopReason(ctx context.Context) string {
 // start makes the pipes and the cgroup and launches the command.
 func (r *run) start(ctx context.Context) (err error) {
 	c := r.command
-	attr := &syscall.ProcAttr{Dir: c.Dir, Sys: &syscall.SysProcAttr{Setpgid: true}}
+	attr := &syscall.ProcAttr{Dir: c.Dir, Sys: &syscall.SysProcAttr{Setpgid: !c.SameGroup}}
 	attr.Env, r.mark = markedEnv(c.Env)
 	if c.Terminal != nil {
 		attr.Sys.Foreground, attr.Sys.Ctty = true, int(c.Terminal.Fd())

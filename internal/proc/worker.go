@@ -27,6 +27,8 @@ type Spec struct {
 	// Extra become descriptors 3 and up, in order; a nil entry leaves its number
 	// closed.
 	Extra []*os.File
+	// SameGroup leaves the process in the process group of this one.
+	SameGroup bool
 	// OOMScoreAdj is written to oom_score_adj (-1000 to 1000); 0 leaves it as it
 	// is inherited.
 	OOMScoreAdj int

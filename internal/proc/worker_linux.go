@@ -26,10 +26,10 @@ type Process struct {
 	status Status
 }
 
-// Start begins a process in a process group of its own. The error wraps the
+// Start begins a process in a process group of its own, unless s.SameGroup. The error wraps the
 // system's, ErrEnding, or errors.ErrUnsupported.
 func Start(s Spec) (*Process, error) {
-	attr := &syscall.ProcAttr{Dir: s.Dir, Env: s.Env, Sys: &syscall.SysProcAttr{Setpgid: true}}
+	attr := &syscall.ProcAttr{Dir: s.Dir, Env: s.Env, Sys: &syscall.SysProcAttr{Setpgid: !s.SameGroup}}
 	if attr.Env == nil {
 		attr.Env = os.Environ()
 	}

@@ -1,0 +1,82 @@
+package cli
+
+import (
+	"errors"
+
+	"github.com/spf13/cobra"
+)
+
+// newIPC makes the command ipc, which shows spaces to people.
+func newIPC() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "ipc",
+		Short: "See and remove shared memory: who holds what, who waits",
+		Long: `Spaces are shared memory with locks, semaphores, barriers and values in it: those
+of tutti sem, lock and barrier, and of programs that use the Go package ipc.
+Nobody need clean up after the dead: what a killed process held comes back at
+once, and a space that commands for shells made goes with the last of them.`,
+		Example: `  tutti ipc ls
+  tutti ipc stat shell-1000
+  tutti ipc stat --json shell-1000 | jq '.objects[].name'
+  tutti ipc rm old-space`,
+		Args: cobra.ArbitraryArgs,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if len(args) == 0 {
+				return cmd.Help()
+			}
+			return errors.New("tutti ipc has ls, rm and stat, and no " + args[0])
+		},
+	}
+	var folder string
+	cmd.PersistentFlags().StringVar(&folder, "folder", "", "where spaces lie, a `FOLDER` in memory; /dev/shm if not said")
+	_ = cmd.RegisterFlagCompletionFunc("folder", cobra.FixedCompletions(nil, cobra.ShellCompDirectiveFilterDirs))
+	names := func(*cobra.Command, []string, string) ([]cobra.Completion, cobra.ShellCompDirective) {
+		return spaceNames(folder), cobra.ShellCompDirectiveNoFileComp
+	}
+	ls := &cobra.Command{
+		Use:                   "ls",
+		DisableFlagsInUseLine: true,
+		Short:                 "List spaces, and who has them open",
+		Args:                  noWords,
+		RunE:                  func(*cobra.Command, []string) error { return listSpaces(folder) },
+	}
+	var force bool
+	rm := &cobra.Command{
+		Use:                   "rm [-f] NAME...",
+		DisableFlagsInUseLine: true,
+		Short:                 "Remove spaces that nobody has open",
+		Long: `Remove spaces. One that a process has open is refused, as is one that cannot be
+read. With -f it goes all the same: those who have it open go on with it, and who
+comes later gets a new one, so locks do not hold between the two.`,
+		Args:              someSpaces,
+		ValidArgsFunction: names,
+		RunE:              func(_ *cobra.Command, args []string) error { return removeSpaces(folder, args, force) },
+	}
+	rm.Flags().BoolVarP(&force, "force", "f", false, "even if it is in use, or not there")
+	var json bool
+	stat := &cobra.Command{
+		Use:                   "stat [--json] NAME...",
+		DisableFlagsInUseLine: true,
+		Short:                 "Say who has spaces open, who holds what in them, and who waits",
+		Args:                  someSpaces,
+		ValidArgsFunction:     names,
+		RunE:                  func(_ *cobra.Command, args []string) error { return showSpaces(folder, args, json) },
+	}
+	stat.Flags().BoolVar(&json, "json", false, "as JSON, a line for each space")
+	cmd.AddCommand(ls, rm, stat)
+	return cmd
+}
+
+func noWords(_ *cobra.Command, args []string) error {
+	if len(args) > 0 {
+		return errors.New("tutti ipc ls takes no names; tutti ipc stat NAME tells of one")
+	}
+	return nil
+}
+
+func someSpaces(_ *cobra.Command, args []string) error {
+	if len(args) == 0 {
+		return errors.New("say which spaces; tutti ipc ls lists them")
+	}
+	return nil
+}
