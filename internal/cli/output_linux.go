@@ -107,11 +107,11 @@ func (p *printer) live(v *spool.View, title func(ticket uint64, slot int) string
 	if v.Shown[0].Size == 0 && v.Shown[1].Size == 0 {
 		return nil
 	}
-	if p.verbose && title(v.Ticket, v.Slot) == "" {
+	if p.verbose && title(v.Ticket, v.Slot+1) == "" {
 		return nil // it has ended meanwhile, and is printed as a whole
 	}
 	at := p.at(v.Ticket)
-	p.title(at, func() string { return title(v.Ticket, v.Slot) })
+	p.title(at, func() string { return title(v.Ticket, v.Slot+1) })
 	for i, to := range []*sink{&p.out, &p.err} {
 		if err := p.stream(at, i, v.Ticket, v.Shown[i], to); err != nil {
 			return err

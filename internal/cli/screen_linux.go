@@ -149,7 +149,7 @@ func (s *screen) state(withJobs bool) progress.State {
 	latest := newest{}
 	s.store.Views(func(v spool.View) {
 		st.Running++
-		j := progress.Job{Seq: v.Seq, Since: v.Start, PID: v.PID, Command: command.FillSlot(titles[v.Ticket].command, v.Slot)}
+		j := progress.Job{Seq: v.Seq, Since: v.Start, PID: v.PID, Command: command.FillSlot(titles[v.Ticket].command, v.Slot+1)}
 		if withJobs {
 			for _, stream := range []spool.Stream{spool.Stderr, spool.Stdout} {
 				if tail := s.store.Tail(&v, stream, lastLineBytes); v.Runs() && len(tail) > 0 {

@@ -224,7 +224,11 @@ func (s *supply) titles() map[uint64]title {
 	defer s.mu.Unlock()
 	m := make(map[uint64]title, len(s.out))
 	for _, j := range s.out {
-		m[j.ticket] = title{j.rendered.Display, strings.Join(j.args, " ")}
+		text := j.rendered.Display
+		if j.slot > 0 {
+			text = command.FillSlot(text, j.slot)
+		}
+		m[j.ticket] = title{text, strings.Join(j.args, " ")}
 	}
 	return m
 }
@@ -235,6 +239,9 @@ func (s *supply) title(ticket uint64, slot int) string {
 	defer s.mu.Unlock()
 	for _, j := range s.out {
 		if j.ticket == ticket {
+			if j.slot > 0 {
+				slot = j.slot
+			}
 			return command.FillSlot(j.mark.Before, slot) + j.rendered.Text(slot) + j.mark.After
 		}
 	}
