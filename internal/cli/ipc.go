@@ -16,8 +16,8 @@ of tutti sem, lock and barrier, and of programs that use the Go package ipc.
 Nobody need clean up after the dead: what a killed process held comes back at
 once, and a space that commands for shells made goes with the last of them.`,
 		Example: `  tutti ipc ls
-  tutti ipc stat shell-1000
-  tutti ipc stat --json shell-1000 | jq '.objects[].name'
+  tutti ipc stat
+  tutti ipc stat --json my-program | jq '.objects[].name'
   tutti ipc rm old-space`,
 		Args: cobra.ArbitraryArgs,
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -55,12 +55,22 @@ comes later gets a new one, so locks do not hold between the two.`,
 	rm.Flags().BoolVarP(&force, "force", "f", false, "even if it is in use, or not there")
 	var json bool
 	stat := &cobra.Command{
-		Use:                   "stat [--json] NAME...",
+		Use:                   "stat [--json] [NAME...]",
 		DisableFlagsInUseLine: true,
 		Short:                 "Say who has spaces open, who holds what in them, and who waits",
-		Args:                  someSpaces,
-		ValidArgsFunction:     names,
-		RunE:                  func(_ *cobra.Command, args []string) error { return showSpaces(folder, args, json) },
+		Long: `Say who has spaces open, who holds what in them, and who waits: those of these
+names, or the one that tutti sem, lock and barrier use.`,
+		ValidArgsFunction: names,
+		RunE: func(_ *cobra.Command, args []string) error {
+			if len(args) > 0 {
+				return showSpaces(folder, args, json)
+			}
+			r := spaceNamed("")
+			if folder != "" {
+				r.Folder = folder
+			}
+			return showSpaces(r.Folder, []string{r.Name}, json)
+		},
 	}
 	stat.Flags().BoolVar(&json, "json", false, "as JSON, a line for each space")
 	cmd.AddCommand(ls, rm, stat)
