@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"github.com/tutti-run/tutti"
+	"math"
+	"runtime"
 )
 
 func TestCallEndsWithItsContext(t *testing.T) {
@@ -305,5 +307,77 @@ func TestNoWaitForMemory(t *testing.T) {
 	}
 	if n, err := Size.Call(t.Context(), pool, input, tutti.NoWait()); n != len(input) || err != nil {
 		t.Errorf("where there is room: %d, %v", n, err)
+	}
+}
+
+// A call whose context has ended is not begun.
+func TestCallAfterItsContext(t *testing.T) {
+	t.Parallel()
+	pool := open(t, tutti.Config{Workers: 1})
+	over, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, err := Echo.Call(over, pool, 1); !errors.Is(err, context.Canceled) {
+		t.Errorf("Call: %v", err)
+	}
+	if _, err := Echo.Go(over, pool, 1); !errors.Is(err, context.Canceled) {
+		t.Errorf("Go: %v", err)
+	}
+	if n := pool.Stats().Workers[0].Run; n != 0 {
+		t.Errorf("%d tasks were run", n)
+	}
+}
+
+// A call can be cancelled while the pool is drained.
+func TestCancelWhileDraining(t *testing.T) {
+	t.Parallel()
+	pool, g := open(t, tutti.Config{Workers: 1}), newGate(t)
+	f, err := Meet.Go(t.Context(), pool, g.visit(0))
+	if err != nil {
+		t.Fatal(err)
+	}
+	guest := g.await(1)[0]
+	drained := make(chan error)
+	go func() { drained <- pool.Drain(t.Context()) }()
+	over, cancel := context.WithCancel(t.Context())
+	cancel()
+	for { // until the pool takes no more
+		if _, err := Echo.Call(over, pool, 1); errors.Is(err, tutti.ErrClosed) {
+			break
+		}
+	}
+	f.Cancel()
+	guest.gone()
+	if err := <-drained; err != nil {
+		t.Error(err)
+	}
+	if _, err := f.Wait(t.Context()); !errors.Is(err, context.Canceled) {
+		t.Error(err)
+	}
+}
+
+// A time limit beyond all times is none.
+func TestEndlessTimeout(t *testing.T) {
+	t.Parallel()
+	pool := open(t, tutti.Config{Workers: 1})
+	if v, err := Echo.Call(t.Context(), pool, 3, tutti.Timeout(math.MaxInt64)); v != 3 || err != nil {
+		t.Errorf("%d, %v", v, err)
+	}
+}
+
+// A Map whose input ends its goroutine ends with an error.
+func TestMapInputGoexit(t *testing.T) {
+	t.Parallel()
+	pool := open(t, tutti.Config{Workers: 1})
+	n := 0
+	var last error
+	for _, err := range Echo.Map(t.Context(), pool, func(yield func(int) bool) {
+		yield(1)
+		runtime.Goexit()
+	}) {
+		n++
+		last = err
+	}
+	if n != 2 || last == nil || !strings.Contains(last.Error(), "Goexit") {
+		t.Errorf("%d results, the last with %v", n, last)
 	}
 }

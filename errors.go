@@ -116,6 +116,7 @@ func init() {
 		{"fs.ErrNotExist", fs.ErrNotExist}, {"fs.ErrClosed", fs.ErrClosed},
 		{"os.ErrDeadlineExceeded", os.ErrDeadlineExceeded}, {"os.ErrProcessDone", os.ErrProcessDone},
 		{"errors.ErrUnsupported", errors.ErrUnsupported},
+		{"tutti.ErrClosed", ErrClosed}, {"tutti.ErrFull", ErrFull}, {"tutti.ErrTooLarge", ErrTooLarge}, {"tutti.ErrNoMemory", ErrNoMemory},
 	} {
 		RegisterError(e.name, e.err)
 	}

@@ -112,6 +112,9 @@ func (f *Func[In, Out]) Call(ctx context.Context, p *Pool, in In, opts ...Option
 		return out, err
 	}
 	defer p.leave()
+	if ctx.Err() != nil {
+		return out, context.Cause(ctx)
+	}
 	var o options
 	o.apply(opts)
 	index, spec, err := f.fill(ctx, p, in, &o)

@@ -30,6 +30,9 @@ func (f *Func[In, Out]) Go(ctx context.Context, p *Pool, in In, opts ...Option) 
 		return nil, err
 	}
 	defer p.leave()
+	if ctx.Err() != nil {
+		return nil, context.Cause(ctx)
+	}
 	var o options
 	o.apply(opts)
 	index, spec, err := f.fill(ctx, p, in, &o)
@@ -103,7 +106,7 @@ func (f *Future[Out]) settle(r engine.Result, err error) (Out, error) {
 
 // Cancel asks the task to end; Wait then returns how it did.
 func (f *Future[Out]) Cancel() {
-	if f.pending == nil || f.pool.enter() != nil {
+	if f.pending == nil || !f.pool.look() { // also while the pool is drained
 		return
 	}
 	defer f.pool.leave()

@@ -2,6 +2,7 @@ package tutti
 
 import (
 	"context"
+	"errors"
 	"iter"
 
 	"github.com/tutti-run/tutti/internal/engine"
@@ -138,7 +139,8 @@ func (f *Func[In, Out]) streamResult(st *engine.Stream, index uint32) (out Out, 
 // feed submits a task for every value of in. A panic of in is the caller's and
 // ends the program, as it does in any goroutine.
 func (f *Func[In, Out]) feed(ctx context.Context, st *engine.Stream, in iter.Seq[In]) {
-	var fault error
+	fault := errInputEnded
+	defer func() { st.Fed(fault) }() // also when in ends the goroutine; a panic ends the program
 	in(func(v In) bool {
 		index, err := st.Room(ctx)
 		if err != nil {
@@ -152,5 +154,10 @@ func (f *Func[In, Out]) feed(ctx context.Context, st *engine.Stream, in iter.Seq
 		}
 		return true
 	})
-	st.Fed(fault)
+	if fault == errInputEnded {
+		fault = nil
+	}
 }
+
+// errInputEnded is why a Map ends whose input called runtime.Goexit.
+var errInputEnded = errors.New("tutti: the input of Map ended its goroutine (runtime.Goexit; in a test: FailNow or SkipNow)")

@@ -16,9 +16,12 @@ type Percentiles = engine.Percentiles
 // cost to speak of; reading them disturbs nobody.
 // They are all zero once the pool is closed.
 func (p *Pool) Stats() Stats {
-	if p.enter() != nil {
+	if !p.look() {
 		return Stats{}
 	}
 	defer p.leave()
+	if p.sub.Err() != nil {
+		return Stats{}
+	}
 	return p.sub.Stats()
 }

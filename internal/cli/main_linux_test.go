@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"os/signal"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -58,6 +59,9 @@ func (l leakCheck) Run() int {
 	}
 	if err := proc.BecomeSubreaper(); err != nil {
 		panic(err)
+	}
+	if signal.Ignored(syscall.SIGHUP) { // the tests were started by nohup; scripts send it
+		signal.Notify(make(chan os.Signal, 1), syscall.SIGHUP)
 	}
 	code := l.m.Run()
 	killed, err := proc.KillOrphans(func(int) bool { return false })

@@ -3,12 +3,16 @@ package engine
 import (
 	"context"
 	"fmt"
+	"math"
 	"unsafe"
 
 	"github.com/tutti-run/tutti/shm"
 )
 
 // Where inputs lie: short ones in the descriptor, others in the arena, within a budget.
+
+// largestValue is how large an input or a result may be: their lengths have 32 bits.
+const largestValue = math.MaxUint32
 
 // Input returns room for an input of n bytes in a descriptor that is being
 // filled. It waits while the inputs of this process fill their budget.
@@ -18,7 +22,7 @@ func (s *Submitter) Input(ctx context.Context, index uint32, n int) (unsafe.Poin
 	if n <= inlineIn {
 		return s.m.inline(index, n), nil
 	}
-	if int64(n) > s.budget {
+	if int64(n) > s.budget || n > largestValue {
 		return nil, ErrTooLarge
 	}
 	ref, err := s.allocInput(ctx, n)

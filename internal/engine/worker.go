@@ -1,6 +1,8 @@
 package engine
 
 import (
+	"fmt"
+	"math"
 	"math/bits"
 	"math/rand/v2"
 	"sync"
@@ -255,6 +257,9 @@ func (w *Worker) perform(r *Run, index uint32, word Word) {
 // that is before it would look by itself.
 func (w *Worker) startTimer(d *descriptor) {
 	until := now() + d.timeoutNs
+	if until < 0 {
+		until = math.MaxInt64 // as good as never
+	}
 	d.deadlineNs.Store(until) // SYNC deadline: pairs with supervisor.scan
 	if until < w.m.head.nextWake.Load() {
 		w.m.ringSupervisor()
@@ -426,7 +431,10 @@ func (r *Run) Output(kind Kind, n int) (unsafe.Pointer, error) {
 		c.head(uint32(kind), n)
 		return r.w.m.room(r.w.slot, r.index, n), nil
 	}
-	ref, err := r.w.heap.Alloc(n)
+	ref, err := shm.Ref(0), fmt.Errorf("a result of %d bytes: %w", n, shm.ErrFull)
+	if n <= largestValue {
+		ref, err = r.w.heap.Alloc(n)
+	}
 	if err != nil {
 		c.head(uint32(KindNoMemory), 0)
 		return nil, err
