@@ -61,6 +61,9 @@ func NewFunc[In, Out any](name string, fn func(context.Context, In) (Out, error)
 	if err == nil && len(name) > engine.NameMax {
 		err = fmt.Errorf("a name has at most %d bytes", engine.NameMax)
 	}
+	if err == nil && fn == nil {
+		err = errors.New("there is no function: it is nil")
+	}
 	var out codec.Codec[Out]
 	if err == nil {
 		out, err = codec.New[Out]("Out")

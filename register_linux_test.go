@@ -19,6 +19,12 @@ func registering[In, Out any](name string) (text string) {
 	return ""
 }
 
+func registeringNil() (text string) {
+	defer func() { text = fmt.Sprint(recover()) }()
+	tutti.NewFunc[int, int]("r", nil)
+	return ""
+}
+
 type (
 	inner struct{ Deep struct{ C chan int } }
 	//lint:ignore U1000 the field is there to be refused
@@ -61,13 +67,19 @@ func TestWhatCannotTravelIsRefused(t *testing.T) {
 			S string
 			C complex128
 		}, int]("r"), "In.C is a complex128"},
-		"map key":        {registering[map[any]int, int]("r"), "In (key) is the interface"},
-		"uintptr":        {registering[int, uintptr]("r"), "Out is a uintptr"},
-		"tagged away":    {registering[skipped, int]("r"), "In.Skip"},
-		"one name":       {registering[twice, int]("r"), "In.B"},
-		"ambiguous":      {registering[ambiguous, int]("r"), "In.right.Same"},
-		"shadowed":       {registering[shadowing, int]("r"), "In.Same"},
-		"embeds itself":  {registering[narcissist, int]("r"), "In"},
+		"map key":       {registering[map[any]int, int]("r"), "In (key) is the interface"},
+		"uintptr":       {registering[int, uintptr]("r"), "Out is a uintptr"},
+		"tagged away":   {registering[skipped, int]("r"), "In.Skip"},
+		"one name":      {registering[twice, int]("r"), "In.B"},
+		"ambiguous":     {registering[ambiguous, int]("r"), "In.right.Same"},
+		"shadowed":      {registering[shadowing, int]("r"), "In.Same"},
+		"embeds itself": {registering[narcissist, int]("r"), "In"},
+		"embedded codec": {registering[struct {
+			time.Time
+			Name string
+		}, int]("r"), "In.Time is embedded"},
+		"pointer key":    {registering[map[*int]string, int]("r"), "In (key) is a *int"},
+		"nil":            {registeringNil(), "it is nil"},
 		"no name":        {registering[int, int](""), "needs a name"},
 		"long name":      {registering[int, int](strings.Repeat("n", 125)), "at most 124 bytes"},
 		"name taken":     {registering[int, int](Echo.Name()), "two functions"},
