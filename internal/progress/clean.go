@@ -50,7 +50,12 @@ func (v View) clean(text string, from origin) string {
 		} else if unicode.IsGraphic(r) && cells > 0 {
 			marks = 0
 		}
-		b.WriteString(v.show(r, from))
+		shown := v.show(r, from)
+		if b.Len() == 0 && shown == " " { // it is trimmed, and no mark may stand upon it
+			marks = marksMax
+			continue
+		}
+		b.WriteString(shown)
 	}
 	return strings.TrimSpace(b.String())
 }

@@ -88,7 +88,7 @@ func TestCut(t *testing.T) {
 // Whatever comes in, what goes out is one line of letters, no wider than asked for,
 // and the same when it is cleaned again.
 func FuzzClean(f *testing.F) {
-	for _, s := range []string{"plain", "\x1b[31mred\x1b[m", "\x1b]0;x\a", "日本\u0301", "\xff\xc2\x9b1", "a\rb", "\x1b\x1b[", "❤\ufe0f\u200d"} {
+	for _, s := range []string{"plain", "\x1b[31mred\x1b[m", "\x1b]0;x\a", "日本\u0301", "\xff\xc2\x9b1", "a\rb", "\x1b\x1b[", "\x00 \u0301", "❤\ufe0f\u200d"} {
 		f.Add(s, 10)
 	}
 	f.Fuzz(func(t *testing.T, text string, width int) {
