@@ -313,7 +313,7 @@ func TestDeathOfTheGravedigger(t *testing.T) {
 	}
 }
 
-// A header that was damaged, in any byte that is checked, is an error and no crash.
+// A header that was damaged is never a crash, and an error where that can be seen.
 func FuzzAttach(f *testing.F) {
 	f.Add(uint16(0), byte(1))
 	f.Add(uint16(8), byte(2))
@@ -328,7 +328,8 @@ func FuzzAttach(f *testing.F) {
 		if err == nil {
 			_ = s.Close()
 		}
-		if err == nil && was != value && i < 48 && i >= 8 && !(i >= 40) {
+		// What the counts and the id are cannot be told from the rest.
+		if told := i < 12 || i >= 24 && i < 32 || i >= 40 && i < 64; err == nil && was != value && told {
 			t.Errorf("byte %d was %d, is %d, and nothing is said", i, was, value)
 		}
 		image[i] = was
