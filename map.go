@@ -86,7 +86,7 @@ func (f *Func[In, Out]) stream(ctx context.Context, p *Pool, in iter.Seq[In], o 
 	p.feeders.Add(1)
 	go func() {
 		defer p.feeders.Done()
-		f.feed(ctx, st, in)
+		f.feed(ctx, p, st, in, o)
 	}()
 	for {
 		index, ok, err := st.Next(ctx)
@@ -130,15 +130,27 @@ func (f *Func[In, Out]) eachInPlace(ctx context.Context, in iter.Seq[In], o *opt
 func (f *Func[In, Out]) streamResult(st *engine.Stream, index uint32) (out Out, err error) {
 	if out, err = f.collect(st, index); err != nil {
 		if rejected := st.Rejected(index); rejected != nil {
+			if own, ok := rejected.(*placed[Out]); ok {
+				return own.out, own.err
+			}
 			err = rejected
 		}
 	}
 	return out, err
 }
 
+// placed is the result of a value of a stream that ran in place. It travels as
+// the reason why no task was submitted for it.
+type placed[Out any] struct {
+	out Out
+	err error
+}
+
+func (*placed[Out]) Error() string { return errInPlace.Error() }
+
 // feed submits a task for every value of in. A panic of in is the caller's and
 // ends the program, as it does in any goroutine.
-func (f *Func[In, Out]) feed(ctx context.Context, st *engine.Stream, in iter.Seq[In]) {
+func (f *Func[In, Out]) feed(ctx context.Context, p *Pool, st *engine.Stream, in iter.Seq[In], o *options) {
 	fault := errInputEnded
 	defer func() { st.Fed(fault) }() // also when in ends the goroutine; a panic ends the program
 	in(func(v In) bool {
@@ -147,7 +159,23 @@ func (f *Func[In, Out]) feed(ctx context.Context, st *engine.Stream, in iter.Seq
 			fault = err
 			return false
 		}
-		if err := f.write(ctx, st, index, v); err != nil {
+		err = f.write(ctx, st, index, v)
+		for p.master == nil && errors.Is(err, ErrFull) {
+			more, stopped := st.AwaitCollected(ctx)
+			if stopped != nil {
+				fault = stopped
+				return false
+			}
+			if !more { // nothing of ours holds the memory: others may never let go of it
+				err = new(placed[Out])
+				break
+			}
+			err = f.write(ctx, st, index, v)
+		}
+		if own, ok := err.(*placed[Out]); ok {
+			own.out, own.err = f.inPlace(ctx, v, o)
+		}
+		if err != nil {
 			st.Reject(index, err)
 		} else {
 			st.Submit(index)

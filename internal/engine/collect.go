@@ -2,6 +2,7 @@ package engine
 
 import (
 	"context"
+	"math"
 	"time"
 	"unsafe"
 )
@@ -162,11 +163,43 @@ func (st *Stream) nextEnded(ctx context.Context) (uint32, bool, error) {
 			}
 			continue
 		}
-		if err := st.s.leadUntil(ctx, st.more, some); err != nil {
+		if err := st.awaitSome(ctx, some); err != nil {
 			return 0, false, err
 		}
 		return st.current, true, nil
 	}
+}
+
+// awaitSome waits until some holds. In a worker it runs the stream's own tasks
+// meanwhile: nobody else may ever do it.
+func (st *Stream) awaitSome(ctx context.Context, some func() bool) error {
+	if st.s.worker == nil {
+		return st.s.leadUntil(ctx, st.more, some)
+	}
+	for nap := napFirst; ; nap = min(2*nap, napMax) {
+		if index, ok := st.waiting(); ok {
+			st.s.worker.help(index)
+		}
+		if err := st.s.leadFor(ctx, nap, st.more, some); err != errNap {
+			return err
+		}
+		if ctx.Err() != nil {
+			return context.Cause(ctx)
+		}
+	}
+}
+
+// waiting finds the first task of the stream, by order of ends, that nobody has begun.
+func (st *Stream) waiting() (index uint32, ok bool) {
+	st.mu.Lock()
+	defer st.mu.Unlock()
+	first := int64(math.MaxInt64)
+	for i, pos := range st.number {
+		if pos < first && Word(st.s.m.words[i].Load()).state() == Queued {
+			index, first, ok = i, pos, true
+		}
+	}
+	return index, ok
 }
 
 // arrived notes a task that has ended; the leader calls it.

@@ -62,6 +62,35 @@ func (st *Stream) awaitRoom(ctx context.Context) error {
 	return nil
 }
 
+// AwaitCollected waits until a result has been collected and its memory is free
+// again; false when nothing is in flight. It is for a feeder that found no memory
+// for an input, and must not wait for what others have.
+func (st *Stream) AwaitCollected(ctx context.Context) (bool, error) {
+	seen := st.head.Load()
+	st.flush()
+	st.wake()
+	st.starved.Store(true) // announce, then look
+	defer st.starved.Store(false)
+	for {
+		head := st.head.Load()
+		switch {
+		case st.stopped.Load():
+			return false, context.Canceled
+		case head == st.tail.Load():
+			return false, nil
+		case head != seen:
+			return true, nil
+		}
+		select {
+		case <-st.room:
+		case <-ctx.Done():
+			return false, context.Cause(ctx)
+		case <-st.s.closing:
+			return false, st.s.closeErr
+		}
+	}
+}
+
 // look finds out how many tasks may be in flight. Where results are large it
 // begins with few and allows more as tasks end and their size becomes known,
 // so that the results that wait for the collector stay within the budget.
