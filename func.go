@@ -324,7 +324,7 @@ func (e *TaskError) crash(b []byte) error {
 	if err := json.Unmarshal(b, &c); err != nil {
 		return &CrashError{Status: "its description found no memory"}
 	}
-	e.Worker = c.Worker
+	e.Worker, e.Attempt = c.Worker, c.Attempt
 	return &CrashError{
 		Status: c.Status, Exit: c.Exit, Signal: syscall.Signal(c.Signal), OOM: c.OOM,
 		Worker: c.Worker, PID: c.PID, Attempt: c.Attempt, Trace: c.Trace,

@@ -33,15 +33,23 @@ func TestVerdicts(t *testing.T) {
 		{"at most once", Crash, []Running{once}, []Verdict{FailCrash}},
 		{"at most once, our kill", KilledForTask, []Running{once, late}, []Verdict{FailCrash, FailTimeout}},
 		{"at most once, cancelled", KilledForTask, []Running{with(func(r *Running) { r.AtMostOnce, r.CancelAsked = true, true })}, []Verdict{FailCancelled}},
-		{"parent with children", Crash, []Running{root, child(0, root), child(1, last)}, []Verdict{Retry, Drop, Drop}},
-		{"child before parent", Crash, []Running{child(1, last), root}, []Verdict{Drop, Retry}},
-		{"two families", Crash, []Running{root, child(0, root), last, child(2, once)}, []Verdict{RequeueAlone, Drop, RequeueAlone, Drop}},
+		{"parent with children", Crash, []Running{root, child(0, root), child(1, root)}, []Verdict{Requeue, Drop, Retry}},
+		{"child before parent", Crash, []Running{child(1, last), root}, []Verdict{FailCrash, Requeue}},
+		{"two children", Crash, []Running{root, child(0, root), child(0, once)}, []Verdict{Retry, Drop, FailCrash}},
+		{"child at most once", Crash, []Running{last, child(0, once)}, []Verdict{Requeue, FailCrash}},
+		{"parent at most once", Crash, []Running{once, child(0, root)}, []Verdict{FailCrash, Retry}},
+		{"late child crashes", Crash, []Running{last, child(0, late)}, []Verdict{Requeue, FailTimeout}},
+		{"unwanted child crashes", Crash, []Running{root, child(0, unwanted)}, []Verdict{Retry, Drop}},
+		{"child crashes once too often", Crash, []Running{worn, child(0, root)}, []Verdict{Retry, Retry}},
+		{"two families", Crash, []Running{root, child(0, root), last, child(2, once)}, []Verdict{RequeueAlone, Drop, RequeueAlone, FailCrash}},
 		{"crash while one is to end", Crash, []Running{late, root}, []Verdict{FailTimeout, RequeueAlone}},
 		{"cancelled and late", Crash, []Running{with(func(r *Running) { r.CancelAsked, r.TimedOut = true, true })}, []Verdict{FailCancelled}},
 		{"killed for one", KilledForTask, []Running{root, late, last}, []Verdict{Requeue, FailTimeout, Requeue}},
-		{"killed for a child", KilledForTask, []Running{root, child(0, late), last}, []Verdict{Requeue, Drop, Requeue}},
-		{"killed for a parent", KilledForTask, []Running{unwanted, child(0, late)}, []Verdict{FailCancelled, Drop}},
-		{"killed for a child once too often", KilledForTask, []Running{worn, child(0, late), root}, []Verdict{FailCrash, Drop, Requeue}},
+		{"killed for a child", KilledForTask, []Running{root, child(0, late), last}, []Verdict{Requeue, FailTimeout, Requeue}},
+		{"killed for a child that was cancelled", KilledForTask, []Running{root, child(0, unwanted)}, []Verdict{Requeue, FailCancelled}},
+		{"killed for a child in the middle", KilledForTask, []Running{root, child(0, late), child(1, root)}, []Verdict{Requeue, FailTimeout, Drop}},
+		{"killed for a parent", KilledForTask, []Running{unwanted, child(0, root)}, []Verdict{FailCancelled, Drop}},
+		{"killed for a child once too often", KilledForTask, []Running{worn, child(0, late), root}, []Verdict{FailCrash, FailTimeout, Requeue}},
 		{"killed for a neighbour once too often", KilledForTask, []Running{worn, late}, []Verdict{RequeueAlone, FailTimeout}},
 		{"killed for one that finished meanwhile", KilledForTask, []Running{root}, []Verdict{Requeue}},
 		{"parents in a circle", Crash, []Running{child(1, root), child(0, root), root}, []Verdict{RequeueAlone, Drop, RequeueAlone}},
@@ -101,10 +109,12 @@ func checkJudge(t *testing.T, tasks []Running, cause DeathCause) {
 	if len(verdicts) != len(tasks) {
 		t.Fatalf("%+v, cause %d: %d verdicts for %d tasks", tasks, cause, len(verdicts), len(tasks))
 	}
-	roots := 0
-	for _, r := range tasks {
+	roots, charged := 0, false
+	for i, r := range tasks {
 		if r.Parent < 0 {
 			roots++
+		} else {
+			charged = charged || verdicts[i] != Drop
 		}
 	}
 	fail := func(i int, why string) {
@@ -121,9 +131,12 @@ func checkJudge(t *testing.T, tasks []Running, cause DeathCause) {
 		switch {
 		case v == 0 || v >= numVerdicts:
 			fail(i, "no verdict")
-		case (v == Drop) != (r.Parent >= 0):
-			fail(i, "descendants are dropped, and only they")
-		case v == Drop:
+		case v == Drop && r.Parent < 0:
+			fail(i, "only descendants are dropped")
+		case r.Parent >= 0:
+			if why := wrongBelow(r, v, cause, roots); why != "" {
+				fail(i, why)
+			}
 			continue
 		case v == FailCancelled && !r.CancelAsked, v == FailTimeout && (!r.TimedOut || r.CancelAsked),
 			r.ending() && v != FailCancelled && v != FailTimeout:
@@ -136,13 +149,30 @@ func checkJudge(t *testing.T, tasks []Running, cause DeathCause) {
 			fail(i, "an innocent fails")
 		case v == FailCrash && !r.AtMostOnce && cause == KilledForTask && (r.Returned < MaxReturns || !blamed && !r.Alone):
 			fail(i, "an innocent fails for another's sake")
-		case v == Requeue && cause == Crash:
+		case v == Requeue && cause == Crash && (roots > 1 || !charged):
 			fail(i, "nothing is known after a crash, and yet it goes back beside others")
 		}
 		if next, ended := applied(r, v); !ended && potential(next) >= potential(r) && !(r.Alone && roots > 1) {
 			fail(i, "it may go on like this for ever")
 		}
 	}
+}
+
+// wrongBelow says what is wrong with the verdict on a descendant, if anything is.
+func wrongBelow(r Running, v Verdict, cause DeathCause, roots int) string {
+	switch {
+	case v == Requeue || v == RequeueAlone:
+		return "a descendant is made anew by its parent"
+	case v == FailCancelled && !(r.CancelAsked && cause == KilledForTask), v == FailTimeout && (!r.TimedOut || r.CancelAsked):
+		return "a descendant that was to end ends as asked, and only such"
+	case v == Retry && (cause != Crash || roots > 1 || r.AtMostOnce || r.Attempt >= r.MaxAttempts):
+		return "a descendant is charged without need"
+	case v == FailCrash && !r.AtMostOnce && (cause != Crash || roots > 1 || r.Attempt < r.MaxAttempts):
+		return "an innocent descendant fails"
+	case v == Drop && (r.AtMostOnce && !r.CancelAsked || r.TimedOut && !r.CancelAsked):
+		return "its end is forgotten"
+	}
+	return ""
 }
 
 // TestVerdictsExhaustively judges every death of up to three tasks, with the
@@ -229,10 +259,10 @@ func TestVerdictsOverALife(t *testing.T) {
 				t.Fatalf("seed %d: %d deaths for %d tasks and no end", seed, deaths, n)
 			}
 			for i, v := range Judge(running, cause, nil) {
-				if v == Drop {
-					continue
-				}
 				id := running[i].ID
+				if id < 0 {
+					continue // a child, which this parent makes as if it were another one
+				}
 				next, ended := applied(tasks[id], v)
 				tasks[id] = next
 				if ended {

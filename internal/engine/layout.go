@@ -19,6 +19,7 @@ import (
 //	words     8 bytes a task
 //	tasks     128 bytes a task: the descriptors
 //	ins       8 bytes a task: inputs that fit
+//	findings  2 KiB × 32: what is known of calls that died on their caller's stack
 //	free      hints: descriptors that nobody uses
 //	queues    hints, classes × slots: tasks that wait
 //	ended     hints, one set a slot: tasks whose end its process waits for
@@ -42,7 +43,7 @@ const NameMax = 124
 
 const (
 	layoutMagic   = 0x3169747475742e01 // ".tutti1", little-endian, after a byte no text has
-	layoutVersion = 1
+	layoutVersion = 2
 
 	pageBytes   = 4096
 	funcsMax    = 1024
@@ -67,6 +68,7 @@ var (
 //	    64     4  bell      anyone +1   the supervisor's own time limits remain
 //	   128     8  nextWake  supervisor  the pool is gone with it
 //	   192     4  cursor    beginner    some task starts before an older one
+//	   196     4  findings  supervisor  the pool is gone with it
 //	  1024   512  sleeping  CAS         recovery clears all and wakes everybody
 //	  1536   512  starving  CAS         likewise
 type header struct {
@@ -94,7 +96,8 @@ type header struct {
 	inOrder   uint32 // 1: tasks start oldest first, one at a time; written once
 	_         [12]byte
 	cursor    atomic.Uint32 // where in the table the oldest waiting task lies; with inOrder
-	_         [1024 - 196]byte
+	findings  atomic.Uint32 // bit i: finding i may be in use
+	_         [1024 - 200]byte
 
 	sleeping [MaxSlots / 64]atomic.Uint64 // workers parked on their park word
 	starving [MaxSlots / 64]atomic.Uint64 // processes that wait for a free descriptor
@@ -241,8 +244,8 @@ type Geometry struct {
 // layout is where each part begins, in bytes.
 type layout struct {
 	Geometry
-	slots, funcs, words, tasks, ins, free, queues, ended, outs, cells, meta, data, extra, size int64
-	hintBytes                                                                                  int64
+	slots, funcs, words, tasks, ins, findings, free, queues, ended, outs, cells, meta, data, extra, size int64
+	hintBytes                                                                                            int64
 }
 
 func (g Geometry) layout() (layout, error) {
@@ -258,6 +261,7 @@ func (g Geometry) layout() (layout, error) {
 	l.words = part(int64(g.Tasks) * 8)
 	l.tasks = part(int64(g.Tasks) * int64(unsafe.Sizeof(descriptor{})))
 	l.ins = part(int64(g.Tasks) * shortMax)
+	l.findings = part(findingsMax * findingBytes)
 	l.free = part(l.hintBytes)
 	l.queues = part(int64(g.Slots) * sched.Classes * l.hintBytes)
 	l.ended = part(int64(g.Slots) * l.hintBytes)
@@ -275,18 +279,19 @@ func roundUp(n, to int64) int64 { return (n + to - 1) / to * to }
 // memory is a mapped segment with its parts found. One a process.
 type memory struct {
 	layout
-	seg   *shm.Segment
-	arena *shm.Arena
-	head  *header
-	slot  []slotBlock
-	words []atomic.Uint64
-	descs []descriptor
-	free  hints
-	queue [][sched.Classes]hints
-	ended []hints
-	ins   []short
-	outs  []short // slots × tasks
-	cells []cell  // slots × tasks
+	seg      *shm.Segment
+	arena    *shm.Arena
+	head     *header
+	slot     []slotBlock
+	words    []atomic.Uint64
+	descs    []descriptor
+	free     hints
+	findings []finding
+	queue    [][sched.Classes]hints
+	ended    []hints
+	ins      []short
+	outs     []short // slots × tasks
+	cells    []cell  // slots × tasks
 
 	distance func(a, b int) int // between slots; nil where unknown
 }
@@ -337,6 +342,7 @@ func locate(seg *shm.Segment, l layout) (*memory, error) {
 	m.words = part[atomic.Uint64](m, l.words, l.Geometry.Tasks)
 	m.descs = part[descriptor](m, l.tasks, l.Geometry.Tasks)
 	m.ins = part[short](m, l.ins, l.Geometry.Tasks)
+	m.findings = part[finding](m, l.findings, findingsMax)
 	m.outs = part[short](m, l.outs, l.Slots*l.Geometry.Tasks)
 	m.cells = part[cell](m, l.cells, l.Slots*l.Geometry.Tasks)
 	m.free = m.hintsAt(l.free)

@@ -46,7 +46,7 @@ func (m *memory) remainsOf(slot int) remains {
 		r.index = append(r.index, uint32(i))
 		r.word = append(r.word, w)
 		r.tasks = append(r.tasks, core.Running{
-			ID: i, Attempt: w.attempt(), MaxAttempts: int(d.maxAttempts),
+			ID: i, Attempt: w.attempt() + m.deathsBefore(taskID(uint32(i), w)), MaxAttempts: int(d.maxAttempts),
 			AtMostOnce: d.flags&flagAtMostOnce != 0, Alone: w.has(flagAlone),
 			CancelAsked: w.has(flagCancel) && !w.has(flagTimedOut), TimedOut: w.has(flagTimedOut),
 			Returned: int(d.returned), Parent: -1,
@@ -80,8 +80,9 @@ func (s *supervisor) recoverPlain(slot int, cause core.DeathCause) {
 		return
 	}
 	verdicts := core.Judge(r.tasks, cause, nil)
-	for _, v := range verdicts {
-		if v != core.Requeue && v != core.RequeueAlone && v != core.Retry && v != core.Drop {
+	tops := core.Topmost(r.tasks)
+	for i, v := range verdicts {
+		if below := tops[i] != i; v != core.Drop && (below || v != core.Requeue && v != core.RequeueAlone && v != core.Retry) {
 			return
 		}
 	}
@@ -114,6 +115,9 @@ func (s *supervisor) requeue(index uint32, w Word, v core.Verdict) {
 		next |= flagAlone
 	}
 	d.deadlineNs.Store(0)
+	if m.head.findings.Load() != 0 {
+		m.tidyFindings(taskID(index, w))
+	}
 	for !m.words[index].CompareAndSwap(uint64(w), uint64(next)) {
 		now := Word(m.words[index].Load())
 		if now&^flagMask != w&^flagMask {
@@ -183,21 +187,51 @@ func (s *supervisor) recoverAll(slot int, cause core.DeathCause, crash Crash) {
 		b.stats.busyNs.Add(now() - since)
 	}
 	r := m.remainsOf(slot)
-	for i, v := range core.Judge(r.tasks, cause, nil) {
-		crash.Attempt = r.word[i].attempt()
-		switch v {
-		case core.Requeue, core.RequeueAlone, core.Retry:
-			s.requeue(r.index[i], r.word[i], v)
-		case core.FailCancelled, core.FailTimeout, core.FailCrash:
-			data, _ := json.Marshal(crash) // a plain struct: cannot fail
-			s.fail(r.index[i], r.word[i], failKinds[v], data)
-		}
-	}
+	s.carryOut(r, core.Judge(r.tasks, cause, nil), crash)
 	s.retell(slot)
 	s.dropSubmitted(slot)
 	m.arena.Reclaim(uint16(slot), 0, m.keepFor(slot))
 	s.sweep(slot)
 	m.wakeEverybody()
+}
+
+// carryOut does what was decided about the tasks of a dead worker: first about
+// those whose parents are begun again, which are to know of it.
+func (s *supervisor) carryOut(r remains, verdicts []core.Verdict, crash Crash) {
+	tops := core.Topmost(r.tasks)
+	blamed := make([]string, len(verdicts)) // by top: the function of a call that was the reason
+	for i, v := range verdicts {
+		if top := tops[i]; top != i && v != core.Drop {
+			blamed[top] = s.nameOf(r.index[i])
+			s.keep(r.index[i], r.word[i], taskID(r.index[top], r.word[top]), r.tasks[i].Attempt, v, crash)
+		}
+	}
+	for i, v := range verdicts {
+		if tops[i] != i {
+			continue
+		}
+		switch v {
+		case core.Requeue, core.RequeueAlone, core.Retry:
+			s.requeue(r.index[i], r.word[i], v)
+		case core.FailCancelled, core.FailTimeout, core.FailCrash:
+			own := crash
+			own.Attempt = r.word[i].attempt()
+			if blamed[i] != "" {
+				own.Status += ", while it ran " + blamed[i] + ", which it waited for"
+			}
+			data, _ := json.Marshal(own) // a plain struct: cannot fail
+			s.fail(r.index[i], r.word[i], failKinds[v], data)
+		}
+	}
+}
+
+// nameOf is the name of a task's function.
+func (s *supervisor) nameOf(index uint32) string {
+	names, err := s.m.readNames()
+	if fn := int(s.m.descs[index].fn); err == nil && fn < len(names) {
+		return names[fn]
+	}
+	return "another task"
 }
 
 // retell announces again what a dead process had ended: it may have died before

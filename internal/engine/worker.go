@@ -234,7 +234,11 @@ func (w *Worker) runOne(r *Run, index uint32) {
 func (w *Worker) perform(r *Run, index uint32, word Word) {
 	d := &w.m.descs[index]
 	r.index, r.word, r.desc, r.cell = index, word, d, w.m.cellOf(w.slot, index)
-	r.closed = false
+	r.closed, r.before = false, 0
+	if w.m.head.findings.Load() != 0 && d.parent.Load() != 0 && w.settle(r) {
+		r.Close()
+		return
+	}
 	if d.timeoutNs != 0 {
 		w.startTimer(d)
 	}
@@ -284,81 +288,6 @@ func (w *Worker) flush(idle bool) {
 	}
 }
 
-// help runs, while a task of this worker waits for another of its own, what it
-// waits for, and what that waits for: nothing else, so that a stack never holds
-// tasks that have nothing to do with each other, and no wait can close a circle.
-func (w *Worker) help(index uint32) {
-	for {
-		word := Word(w.m.words[index].Load())
-		switch word.state() {
-		case Queued:
-			w.runNested(index, word)
-		case Running:
-			child, pinned, ok := w.descendant(taskID(index, word))
-			if !ok {
-				return
-			}
-			w.runNested(child, pinned)
-		default:
-			return
-		}
-	}
-}
-
-// runNested runs a task on the stack of another, if its word is still as it was
-// seen: the descriptor may have become that of a task of another family.
-func (w *Worker) runNested(index uint32, seen Word) {
-	word, ok := w.m.begin(index, w.slot, seen)
-	if !ok {
-		return
-	}
-	at(PointBegun)
-	r := w.runs.Get().(*Run)
-	w.perform(r, index, word)
-	w.runs.Put(r)
-}
-
-// ancestorsMax bounds how far up a family is followed: damaged parents cannot
-// keep a worker busy.
-const ancestorsMax = 64
-
-// descendant finds a waiting task below of in any worker's queue.
-func (w *Worker) descendant(of TaskID) (index uint32, seen Word, ok bool) {
-	for q := 1; q < w.m.Slots; q++ {
-		for c := range w.m.queue[q] {
-			h := &w.m.queue[q][c]
-			for leaf := range h.leaves {
-				for set := h.leaves[leaf].Load(); set != 0; set &= set - 1 {
-					i := uint32(leaf<<6 + bits.TrailingZeros64(set))
-					seen := Word(w.m.words[i].Load())
-					if seen.state() == Queued && w.isBelow(i, of) {
-						return i, seen, true
-					}
-				}
-			}
-		}
-	}
-	return 0, 0, false
-}
-
-// isBelow reports whether a task descends from another that still runs.
-func (w *Worker) isBelow(index uint32, of TaskID) bool {
-	for range ancestorsMax {
-		parent := TaskID(w.m.descs[index].parent.Load())
-		if parent == of {
-			return true
-		}
-		if parent == 0 || int(parent.index()) >= len(w.m.words) {
-			return false
-		}
-		index = parent.index()
-		if Word(w.m.words[index].Load()).gen() != parent.gen() {
-			return false
-		}
-	}
-	return false
-}
-
 // Run is a task being run: what its handler needs. It is reused: it serves no
 // longer than the handler's call.
 type Run struct {
@@ -368,6 +297,7 @@ type Run struct {
 	desc   *descriptor
 	cell   *cell
 	lane   int
+	before int  // attempts of this call that died with its caller
 	single bool // the loop's own: nobody else counts at the same time
 	closed bool
 
@@ -378,7 +308,7 @@ type Run struct {
 func (r *Run) ID() TaskID { return taskID(r.index, r.word) }
 
 // Attempt counts from 1.
-func (r *Run) Attempt() int { return r.word.attempt() }
+func (r *Run) Attempt() int { return r.word.attempt() + r.before }
 
 // Worker is the slot of this process.
 func (r *Run) Worker() int { return r.w.slot }

@@ -1,0 +1,107 @@
+package engine
+
+import "math/bits"
+
+// What a worker does while one of its tasks waits for others.
+
+// help runs, while a task of this worker waits for another of its own, what it
+// waits for, and what that waits for: nothing else, so that a stack never holds
+// tasks that have nothing to do with each other, and no wait can close a circle.
+//
+// What may well die it leaves to an idle worker as long as it is patient, and
+// reports that: the caller is to come again soon. A worker that dies takes all of
+// its stack along, and the waiting task would have to begin again.
+func (w *Worker) help(top uint32, patient bool) (left bool) {
+	for {
+		index, word := top, Word(w.m.words[top].Load())
+		switch word.state() {
+		case Queued:
+		case Running:
+			var ok bool
+			if index, word, ok = w.descendant(taskID(index, word)); !ok {
+				return false
+			}
+		default:
+			return false
+		}
+		if patient && w.risky(index) && w.idleOther() {
+			return true
+		}
+		w.runNested(index, word)
+	}
+}
+
+// risky reports whether a task is one whose author reckons with its death: it has
+// a time limit, or few attempts.
+func (w *Worker) risky(index uint32) bool {
+	d := &w.m.descs[index]
+	return d.timeoutNs != 0 || d.flags&flagAtMostOnce != 0 || d.maxAttempts < DefaultAttempts
+}
+
+// idleOther wakes another worker that has nothing to do; false when there is none,
+// nor one that is about to start.
+func (w *Worker) idleOther() bool {
+	for slot := 1; slot < w.m.Slots; slot++ {
+		b := &w.m.slot[slot]
+		state := b.state.Load()
+		if slot != w.slot && (state == slotStarting || state == slotReady && b.stats.busySince.Load() == 0) {
+			w.m.wakeSlot(slot)
+			return true
+		}
+	}
+	return false
+}
+
+// runNested runs a task on the stack of another, if its word is still as it was
+// seen: the descriptor may have become that of a task of another family.
+func (w *Worker) runNested(index uint32, seen Word) {
+	word, ok := w.m.begin(index, w.slot, seen)
+	if !ok {
+		return
+	}
+	at(PointBegun)
+	r := w.runs.Get().(*Run)
+	w.perform(r, index, word)
+	w.runs.Put(r)
+}
+
+// ancestorsMax bounds how far up a family is followed: damaged parents cannot
+// keep a worker busy.
+const ancestorsMax = 64
+
+// descendant finds a waiting task below of in any worker's queue.
+func (w *Worker) descendant(of TaskID) (index uint32, seen Word, ok bool) {
+	for q := 1; q < w.m.Slots; q++ {
+		for c := range w.m.queue[q] {
+			h := &w.m.queue[q][c]
+			for leaf := range h.leaves {
+				for set := h.leaves[leaf].Load(); set != 0; set &= set - 1 {
+					i := uint32(leaf<<6 + bits.TrailingZeros64(set))
+					seen := Word(w.m.words[i].Load())
+					if seen.state() == Queued && w.isBelow(i, of) {
+						return i, seen, true
+					}
+				}
+			}
+		}
+	}
+	return 0, 0, false
+}
+
+// isBelow reports whether a task descends from another that still runs.
+func (w *Worker) isBelow(index uint32, of TaskID) bool {
+	for range ancestorsMax {
+		parent := TaskID(w.m.descs[index].parent.Load())
+		if parent == of {
+			return true
+		}
+		if parent == 0 || int(parent.index()) >= len(w.m.words) {
+			return false
+		}
+		index = parent.index()
+		if Word(w.m.words[index].Load()).gen() != parent.gen() {
+			return false
+		}
+	}
+	return false
+}
