@@ -68,7 +68,7 @@ func (st *Stream) awaitFeeder(ctx context.Context, some func() bool) (done bool,
 func (st *Stream) awaitHead(ctx context.Context, head int64, index uint32) error {
 	s := st.s
 	ended := func() bool { _, ok := s.m.hasEnded(index); return ok }
-	for nap := napFirst; s.worker != nil && s.worker.help(index, nap < patient); nap *= 2 {
+	for nap := napFirst; s.worker != nil && s.worker.help(index, nap < patientNap); nap *= 2 {
 		if err := s.park(ctx, index, nap, ended); err != errNap {
 			return err
 		}
@@ -180,7 +180,7 @@ func (st *Stream) awaitSome(ctx context.Context, some func() bool) error {
 	}
 	for nap := napFirst; ; nap = min(2*nap, napMax) {
 		if index, ok := st.waiting(); ok {
-			st.s.worker.help(index, nap < patient)
+			st.s.worker.help(index, nap < patientNap)
 		}
 		if err := st.s.leadFor(ctx, nap, st.more, some); err != errNap {
 			return err

@@ -238,7 +238,7 @@ func (s *Submitter) Wait(ctx context.Context, index uint32) error {
 func (s *Submitter) waitHelping(ctx context.Context, index uint32, ended func() bool, sleep func(nap time.Duration) error) error {
 	for nap := napFirst; ; nap = min(2*nap, napMax) {
 		if s.worker != nil && !ended() {
-			s.worker.help(index, nap < patient)
+			s.worker.help(index, nap < patientNap)
 		}
 		if spinUntil(s.m.head.spinNs, ended) {
 			return nil
@@ -258,9 +258,9 @@ func (s *Submitter) waitHelping(ctx context.Context, index uint32, ended func() 
 const (
 	napFirst = 200 * time.Microsecond
 	napMax   = 20 * time.Millisecond
-	// patient is the nap from which on a worker waits no longer for an idle one:
+	// patientNap is the nap from which on a worker waits no longer for an idle one:
 	// some 25 ms from the start, in which a new process has started.
-	patient = napMax
+	patientNap = napMax
 )
 
 // park sleeps until ended holds, or nap is over if that is not 0, having asked to be told of the task's end.
