@@ -198,8 +198,9 @@ func taskOf(ctx context.Context) *task {
 // FromContext returns the pool that a function runs in, given the context that
 // it was called with or one derived from it; nil elsewhere. Over it a function
 // may call others and wait for them, to any depth: while it waits its worker
-// runs what it waits for. Tasks that it started and did not wait for are
-// cancelled when it returns.
+// runs what it waits for. A call that takes the worker along fails alone, but the
+// function may be begun again to learn of it: see docs/go.md. Tasks that it
+// started and did not wait for are cancelled when it returns.
 func FromContext(ctx context.Context) *Pool {
 	p, _ := ctx.Value(poolKey{}).(*Pool)
 	return p

@@ -37,7 +37,11 @@ var Watch = tutti.NewFunc("test.watch", func(ctx context.Context, w Ward) (told 
 		} else {
 			opts = wardOptions[w.Options]
 		}
-		n, err := Misbehave.Call(ctx, tutti.FromContext(ctx), Misdeed{How: how, File: w.Child, N: i}, opts...)
+		n := i
+		if w.Options == "ever new" {
+			n = os.Getpid()
+		}
+		n, err := Misbehave.Call(ctx, tutti.FromContext(ctx), Misdeed{How: how, File: w.Child, N: n}, opts...)
 		told = append(told, tell(n, err))
 	}
 	return told, nil
@@ -125,3 +129,51 @@ func TestCallsDieAlone(t *testing.T) {
 		}
 	}
 }
+
+// A task whose calls take its worker along and are others each time fails after a
+// few rounds, and its error names the call.
+func TestEverNewCallsAreGivenUp(t *testing.T) {
+	t.Parallel()
+	for _, how := range []string{"spin", "exit"} {
+		t.Run(how, func(t *testing.T) {
+			t.Parallel()
+			pool := open(t, tutti.Config{Workers: 1, Grace: 20 * time.Millisecond, MaxRestarts: 100, Stderr: new(lines)})
+			ward := Ward{Calls: []string{how}, Options: "ever new", Parent: filepath.Join(t.TempDir(), "p"), Child: filepath.Join(t.TempDir(), "c")}
+			_, err := Watch.Call(t.Context(), pool, ward)
+			if crash, ok := errors.AsType[*tutti.CrashError](err); !ok || !strings.Contains(crash.Status, "test.misbehave") {
+				t.Errorf("%v", err)
+			}
+			if n := len(begun(t, ward.Parent)); n > 8 {
+				t.Errorf("the task was begun %d times", n)
+			}
+		})
+	}
+}
+
+// The items of a Map that end badly fail in their places.
+func TestItemsOfANestedMapDieAlone(t *testing.T) {
+	t.Parallel()
+	for _, workers := range []int{1, 2} {
+		t.Run(fmt.Sprint(workers), func(t *testing.T) {
+			t.Parallel()
+			pool := open(t, tutti.Config{Workers: workers, Grace: 20 * time.Millisecond, MaxRestarts: 100, Stderr: new(lines)})
+			told, err := WatchMany.Call(t.Context(), pool, Misdeed{File: filepath.Join(t.TempDir(), "c")})
+			if got := strings.Join(told, " "); got != "0 exit 3 in attempt 1 2 exit 3 in attempt 1 4" || err != nil {
+				t.Errorf("%s, %v", got, err)
+			}
+		})
+	}
+}
+
+var WatchMany = tutti.NewFunc("test.watchmany", func(ctx context.Context, m Misdeed) (told []string, err error) {
+	for n, err := range Misbehave.Map(ctx, tutti.FromContext(ctx), func(yield func(Misdeed) bool) {
+		for i := range 5 {
+			if !yield(Misdeed{File: m.File, N: i, How: []string{"", "exit"}[i%2]}) {
+				return
+			}
+		}
+	}, tutti.Retries(0)) {
+		told = append(told, tell(n, err))
+	}
+	return told, nil
+})

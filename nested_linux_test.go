@@ -5,6 +5,7 @@ import (
 	"errors"
 	"slices"
 	"testing"
+	"time"
 
 	"github.com/tutti-run/tutti"
 )
@@ -29,6 +30,11 @@ func init() { // a function that calls itself cannot be its own initial value
 	FibHow["call"] = func(ctx context.Context, pool *tutti.Pool, f Fibonacci) (int, error) {
 		a, err := Fib.Call(ctx, pool, Fibonacci{f.N - 1, f.How})
 		b, err2 := Fib.Call(ctx, pool, Fibonacci{f.N - 2, f.How})
+		return a + b, errors.Join(err, err2)
+	}
+	FibHow["limit"] = func(ctx context.Context, pool *tutti.Pool, f Fibonacci) (int, error) {
+		a, err := Fib.Call(ctx, pool, Fibonacci{f.N - 1, f.How}, tutti.Timeout(time.Minute))
+		b, err2 := Fib.Call(ctx, pool, Fibonacci{f.N - 2, f.How}, tutti.Timeout(time.Minute))
 		return a + b, errors.Join(err, err2)
 	}
 	FibHow["go"] = func(ctx context.Context, pool *tutti.Pool, f Fibonacci) (int, error) {
@@ -56,8 +62,8 @@ func TestFibonacci(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			pool := open(t, c)
-			for how, n := range map[string]int{"call": 17, "go": 17, "map": 9} {
-				want := []int{9: 34, 17: 1597}[n]
+			for how, n := range map[string]int{"call": 17, "go": 17, "map": 9, "limit": 12} {
+				want := []int{9: 34, 12: 144, 17: 1597}[n]
 				if got, err := Fib.Call(t.Context(), pool, Fibonacci{n, how}); got != want || err != nil {
 					t.Errorf("%s: %d, %v", how, got, err)
 				}

@@ -20,6 +20,10 @@ import (
 // knows it by the task at the top of its family, by its function and by its input,
 // claims the finding, and leaves its end as the result in place of running it.
 //
+// What is made anew with another input, or finds the table full, dies again. The
+// task is begun again up to core.MaxReturns times, or until it has left strayMax
+// findings unclaimed; then it fails, and its error names the call.
+//
 // Each finding serves one call in each attempt of the task: of two equal calls
 // the second has a finding of its own, or runs.
 
@@ -86,6 +90,22 @@ func (m *memory) deathsBefore(id TaskID) int {
 	return 0
 }
 
+// strayMax is how many findings a task may leave unclaimed when it takes its worker
+// along again: it makes ever new calls then, which nothing that is known can settle.
+const strayMax = 3
+
+// strays reports whether a task no longer makes the calls that it died of.
+func (m *memory) strays(root TaskID) bool {
+	n := 0
+	m.eachFinding(func(f *finding) bool {
+		if TaskID(f.root.Load()) == root && f.claim.Load() == 0 {
+			n++
+		}
+		return true
+	})
+	return n >= strayMax
+}
+
 // claim finds what is known of a call that is about to run.
 func (w *Worker) claim(index uint32, id TaskID) (found *finding) {
 	if found = w.m.claimed(id); found != nil {
@@ -94,6 +114,7 @@ func (w *Worker) claim(index uint32, id TaskID) (found *finding) {
 	var hash uint64
 	hashed := false
 	w.m.eachFinding(func(f *finding) bool {
+		// SYNC finding: pairs with supervisor.keep
 		if root := TaskID(f.root.Load()); root == 0 || f.fn != w.m.descs[index].fn || !w.isBelow(index, root) {
 			return true
 		}

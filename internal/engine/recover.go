@@ -42,14 +42,19 @@ func (m *memory) remainsOf(slot int) remains {
 			continue
 		}
 		d := &m.descs[i]
-		at[taskID(uint32(i), w)] = len(r.tasks)
+		id := taskID(uint32(i), w)
+		at[id] = len(r.tasks)
+		returned := int(d.returned)
+		if m.strays(id) {
+			returned = core.MaxReturns
+		}
 		r.index = append(r.index, uint32(i))
 		r.word = append(r.word, w)
 		r.tasks = append(r.tasks, core.Running{
-			ID: i, Attempt: w.attempt() + m.deathsBefore(taskID(uint32(i), w)), MaxAttempts: int(d.maxAttempts),
+			ID: i, Attempt: w.attempt() + m.deathsBefore(id), MaxAttempts: int(d.maxAttempts),
 			AtMostOnce: d.flags&flagAtMostOnce != 0, Alone: w.has(flagAlone),
 			CancelAsked: w.has(flagCancel) && !w.has(flagTimedOut), TimedOut: w.has(flagTimedOut),
-			Returned: int(d.returned), Parent: -1,
+			Returned: returned, Parent: -1,
 		})
 	}
 	for i, idx := range r.index {
