@@ -75,7 +75,7 @@ var Misbehave = tutti.NewFunc("test.misbehave", func(_ context.Context, m Misdee
 	}
 	switch m.How {
 	case "spin":
-		for {
+		for n := 0; ; n++ {
 		}
 	case "exit":
 		os.Exit(3)
