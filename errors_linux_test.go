@@ -203,3 +203,32 @@ func TestErrorsTravelTwice(t *testing.T) {
 		t.Errorf("with a time limit: %v", err)
 	}
 }
+
+// A function that the worker's program lacks is an error that names it and says
+// what to do; the worker lives on.
+func TestAFunctionThatTheWorkerLacks(t *testing.T) {
+	t.Parallel()
+	for _, lanes := range []int{1, 3} {
+		pool := open(t, tutti.Config{Workers: 1, TasksPerWorker: lanes, Env: append(os.Environ(), envLack+"=1")})
+		for range 3 {
+			n, err := Lacked.Call(t.Context(), pool, 7)
+			e, ok := errors.AsType[*tutti.TaskError](err)
+			if n != 0 || !ok || e.Func != "test.lacked" || e.Worker != 1 || e.Attempt != 1 {
+				t.Fatalf("%d, %v", n, err)
+			}
+			const says = "tutti: test.lacked (worker 1, attempt 1): the worker has no function of this name: it must be registered before tutti.Main is called, in a package-level variable"
+			if err.Error() != says {
+				t.Errorf("says %q", err)
+			}
+		}
+		if n, err := Echo.Call(t.Context(), pool, 8); n != 8 || err != nil {
+			t.Errorf("afterwards: %d, %v", n, err)
+		}
+		if w := pool.Stats().Workers[0]; w.Crashes != 0 {
+			t.Errorf("%+v", w)
+		}
+	}
+	if n, err := Lacked.Call(t.Context(), open(t, tutti.Config{}), 7); n != 7 || err != nil {
+		t.Errorf("where it is there: %d, %v", n, err)
+	}
+}

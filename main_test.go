@@ -15,10 +15,20 @@ const (
 	envHang   = "TUTTI_TEST_HANG"    // a worker that never calls Main
 	envExit   = "TUTTI_TEST_EXIT"    // a worker that ends before it calls Main
 	envNoMain = "TUTTI_TEST_NO_MAIN" // a program that opens a pool and never calls Main
+	envLack   = "TUTTI_TEST_LACK"    // a worker whose program has no function test.lacked
 )
 
 // Echo is the shortest of tasks.
 var Echo = tutti.NewFunc("test.echo", func(_ context.Context, n int) (int, error) { return n, nil })
+
+// Lacked is a function of this program that its workers lack where the
+// environment says so, as they would if they were another program's.
+var Lacked = func() *tutti.Func[int, int] {
+	if os.Getenv(envLack) != "" {
+		return nil
+	}
+	return tutti.NewFunc("test.lacked", func(_ context.Context, n int) (int, error) { return n, nil })
+}()
 
 func TestMain(m *testing.M) {
 	switch {
