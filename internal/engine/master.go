@@ -40,6 +40,9 @@ type Config struct {
 	Names   []string // the functions, by number
 }
 
+// MemoryMax is the most memory that a pool can address.
+const MemoryMax = (1<<24 - 1) * shm.SpanBytes
+
 // Master is a pool as its master sees it.
 type Master struct {
 	sub *Submitter
@@ -59,7 +62,7 @@ func Open(ctx context.Context, cfg Config) (*Master, error) {
 	if err != nil {
 		return nil, err
 	}
-	spans := int(min(max(cfg.Memory/shm.SpanBytes, 16), 1<<24-1))
+	spans := int(min(max(cfg.Memory, 16*shm.SpanBytes), MemoryMax) / shm.SpanBytes)
 	l, err := Geometry{Slots: cfg.Workers + 1, Tasks: cfg.Tasks, Spans: spans, Extra: cfg.Extra}.layout()
 	if err != nil {
 		return nil, err
@@ -161,8 +164,13 @@ func (p *Master) Unmap() { _ = p.seg.Close() }
 func (p *Master) Err() error { return p.sub.Err() }
 
 // spinFactor is how many wake-ups long a spin may be: a spin that ends just
-// before the wake-up would have come has cost as much again as sleeping.
-const spinFactor = 3
+// before the wake-up would have come has cost as much again as sleeping. The
+// bounds, in nanoseconds, hold where the machine was disturbed while it measured.
+const (
+	spinFactor = 3
+	spinLeast  = 5_000
+	spinMost   = 200_000
+)
 
 // calibrate measures how long it takes to wake a sleeping thread and returns
 // how long to spin before sleeping.
@@ -188,6 +196,11 @@ func calibrate() int64 {
 		}
 		ns = append(ns, (now()-start)/2)
 	}
+	return spinFor(ns)
+}
+
+// spinFor returns how long to spin where wake-ups took so long. It sorts them.
+func spinFor(ns []int64) int64 {
 	slices.Sort(ns)
-	return min(max(spinFactor*ns[rounds/2], 5_000), 200_000)
+	return min(max(spinFactor*ns[len(ns)/2], spinLeast), spinMost)
 }
