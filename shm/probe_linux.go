@@ -37,14 +37,49 @@ var probe = sync.OnceValue(func() error {
 		{"pidfd_open", func() unix.Errno {
 			return opened(unix.PidfdOpen(unix.Getpid(), 0))
 		}},
+		{"pidfd_send_signal", func() unix.Errno { // with flags that there are none of
+			return ofBadDescriptor(unix.PidfdSendSignal(-1, 0, nil, 1<<31))
+		}},
+		{"fallocate", func() unix.Errno { return ofBadDescriptor(unix.Fallocate(-1, 0, 0, 1)) }},
+		{"prctl", func() unix.Errno { // to ask whether this process is a subreaper
+			var is int32
+			return number(unix.Prctl(unix.PR_GET_CHILD_SUBREAPER, uintptr(unsafe.Pointer(&is)), 0, 0, 0))
+		}},
 	}
 	for _, t := range trials {
-		if errno := t.call(); errno != 0 && errno != unix.EINVAL {
-			return refused(t.name, errno)
+		if err := verdict(t.name, t.call()); err != nil {
+			return err
 		}
 	}
 	return nil
 })
+
+// verdict is the error of a call that gave errno when it was tried.
+func verdict(call string, errno unix.Errno) error {
+	if errno == 0 || errno == unix.EINVAL {
+		return nil
+	}
+	return refused(call, errno)
+}
+
+// ofBadDescriptor takes a complaint about the descriptor for an answer.
+func ofBadDescriptor(err error) unix.Errno {
+	if err == unix.EBADF {
+		return 0
+	}
+	return number(err)
+}
+
+// number is the errno that an error of package unix is.
+func number(err error) unix.Errno {
+	if err == nil {
+		return 0
+	}
+	if errno, ok := err.(unix.Errno); ok {
+		return errno
+	}
+	return unix.EIO
+}
 
 // opened closes what a trial opened.
 func opened(fd int, err error) unix.Errno {
@@ -52,10 +87,7 @@ func opened(fd int, err error) unix.Errno {
 		unix.Close(fd)
 		return 0
 	}
-	if errno, ok := err.(unix.Errno); ok {
-		return errno
-	}
-	return unix.EIO
+	return number(err)
 }
 
 func refused(call string, errno unix.Errno) error {

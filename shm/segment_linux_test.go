@@ -3,6 +3,7 @@ package shm
 import (
 	"errors"
 	"os"
+	"strings"
 	"testing"
 
 	"golang.org/x/sys/unix"
@@ -189,5 +190,39 @@ func TestProbe(t *testing.T) {
 	if err := Probe(); err != nil {
 		t.Fatal(err)
 	}
-	t.Log(refused("futex_waitv", unix.ENOSYS))
+	for _, errno := range []unix.Errno{unix.ENOSYS, unix.EPERM, unix.EACCES} { // too old; forbidden
+		err := verdict("futex_waitv", errno)
+		if !errors.Is(err, errno) {
+			t.Errorf("%v does not wrap %v", err, errno)
+			continue
+		}
+		for _, says := range []string{"refuses futex_waitv", "Linux 5.16 or later", "seccomp profile", "kernel " + release(t)} {
+			if !strings.Contains(err.Error(), says) {
+				t.Errorf("%q does not say %q", err, says)
+			}
+		}
+	}
+	if err := verdict("fallocate", unix.ENOMEM); !errors.Is(err, unix.ENOMEM) || !strings.Contains(err.Error(), "fallocate") {
+		t.Errorf("another error: %v", err)
+	}
+	for _, errno := range []unix.Errno{0, unix.EINVAL} {
+		if err := verdict("futex", errno); err != nil {
+			t.Errorf("who complains of arguments knows the call: %v", err)
+		}
+	}
+	if errno := ofBadDescriptor(unix.EBADF); errno != 0 {
+		t.Errorf("EBADF passes for %v", errno)
+	}
+	if errno := ofBadDescriptor(unix.ENOSYS); errno != unix.ENOSYS {
+		t.Errorf("ENOSYS passes for %v", errno)
+	}
+}
+
+func release(t *testing.T) string {
+	t.Helper()
+	text, err := os.ReadFile("/proc/sys/kernel/osrelease")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return strings.TrimSpace(string(text))
 }
