@@ -32,7 +32,7 @@ type Config struct {
 	// Memory bounds the shared memory for inputs and results that do not fit into
 	// a task's descriptor, and for slices; 0 means half of this machine's, or of
 	// its cgroup's. A quarter of it may hold inputs that wait. It is taken from
-	// the system only as it is used.
+	// the system only as it is used. The most is 1 TiB, less 64 KiB.
 	Memory int64
 	// Grace is how long a task that was cancelled, or is past its time limit, may
 	// take to end before its worker is killed; 0 means 2 s. The worker is first

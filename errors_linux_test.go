@@ -232,3 +232,23 @@ func TestAFunctionThatTheWorkerLacks(t *testing.T) {
 		t.Errorf("where it is there: %d, %v", n, err)
 	}
 }
+
+// Errors of the pool begin as all others do.
+func TestErrorsSayWhoSpeaks(t *testing.T) {
+	t.Parallel()
+	for _, err := range []error{tutti.ErrClosed, tutti.ErrFull, tutti.ErrTooLarge, tutti.ErrNoMemory, tutti.ErrNoMain} {
+		if text := err.Error(); !strings.HasPrefix(text, "tutti: ") || strings.Count(text, "tutti: ") != 1 {
+			t.Errorf("%q", text)
+		}
+	}
+	pool, err := tutti.Open(t.Context(), tutti.Config{Workers: 1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := pool.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Echo.Call(t.Context(), pool, 1); err == nil || err.Error() != tutti.ErrClosed.Error() {
+		t.Errorf("a call of a closed pool: %v", err)
+	}
+}

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/tutti-run/tutti"
+	"github.com/tutti-run/tutti/internal/engine"
 )
 
 func TestOpenRefuses(t *testing.T) {
@@ -27,7 +28,9 @@ func TestOpenRefuses(t *testing.T) {
 		"table of -64":      {tutti.Config{Tasks: -64}, "Config.Tasks is -64"},
 		"table of 2^17":     {tutti.Config{Tasks: 1 << 17}, "Config.Tasks is 131072"},
 		"unknown policy":    {tutti.Config{Policy: "fair"}, `"fair"`},
-		"negative memory":   {tutti.Config{Memory: -1}, "Config.Memory is -1"},
+		"negative memory":   {tutti.Config{Memory: -1}, "Config.Memory is -1: up to"},
+		"too much memory":   {tutti.Config{Memory: 1 << 62}, "Config.Memory is 4611686018427387904: up to"},
+		"negative restarts": {tutti.Config{MaxRestarts: -1}, "Config.MaxRestarts is -1: 1 or more"},
 		"a spin of a day":   {tutti.Config{Spin: 24 * time.Hour}, "Config.Spin"},
 		"negative patience": {tutti.Config{AttachTimeout: -1}, "Config.AttachTimeout"},
 		"negative grace":    {tutti.Config{Grace: -1}, "Config.Grace"},
@@ -36,7 +39,7 @@ func TestOpenRefuses(t *testing.T) {
 		if err == nil {
 			t.Errorf("%s: no error", name)
 			_ = pool.Close()
-		} else if !strings.Contains(err.Error(), c.says) || !strings.HasPrefix(err.Error(), "tutti: ") {
+		} else if !strings.Contains(err.Error(), c.says) || !strings.HasPrefix(err.Error(), "tutti: ") || strings.Contains(err.Error(), "\n") {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
@@ -122,7 +125,7 @@ func TestPinnedAndPoliteWorkers(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]tutti.Config{
 		"pinned": {Pin: true, Workers: 3}, "default": {}, "tiny memory": {Memory: 1}, "largest table": {Tasks: 1 << 16, Workers: 1},
-		"large memory": {Memory: 1 << 42},
+		"largest memory": {Memory: engine.MemoryMax},
 	} {
 		pool, err := tutti.Open(t.Context(), c)
 		if err != nil {

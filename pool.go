@@ -100,8 +100,10 @@ func (c Config) engine(m *topo.Machine, names []string) (engine.Config, error) {
 		return engine.Config{}, fmt.Errorf("tutti: Config.Workers is %d: 1 to %d are possible", workers, engine.MaxSlots-1)
 	case c.TasksPerWorker < 0:
 		return engine.Config{}, fmt.Errorf("tutti: Config.TasksPerWorker is %d", c.TasksPerWorker)
-	case c.Memory < 0:
-		return engine.Config{}, fmt.Errorf("tutti: Config.Memory is %d", c.Memory)
+	case c.Memory < 0 || c.Memory > engine.MemoryMax:
+		return engine.Config{}, fmt.Errorf("tutti: Config.Memory is %d: up to %d bytes are possible, and 0 for half of the machine's", c.Memory, int64(engine.MemoryMax))
+	case c.MaxRestarts < 0:
+		return engine.Config{}, fmt.Errorf("tutti: Config.MaxRestarts is %d: 1 or more is possible, and 0 for 8 a worker", c.MaxRestarts)
 	case c.Grace < 0 || c.AttachTimeout < 0:
 		return engine.Config{}, fmt.Errorf("tutti: Config.Grace is %v, Config.AttachTimeout %v: neither is below 0", c.Grace, c.AttachTimeout)
 	case lanes < workers:

@@ -14,9 +14,9 @@ import (
 
 // Errors of submission and collection.
 var (
-	ErrClosed   = errors.New("pool is closed")
-	ErrFull     = errors.New("pool is full")
-	ErrTooLarge = errors.New("input is larger than the pool's memory")
+	ErrClosed   = errors.New("tutti: the pool is closed")
+	ErrFull     = errors.New("tutti: the pool is full")
+	ErrTooLarge = errors.New("tutti: the input is larger than the pool's memory can hold")
 	errDamaged  = errors.New("engine: damaged descriptor in shared memory")
 )
 
