@@ -10,6 +10,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"syscall"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -19,7 +20,7 @@ import (
 type Process struct {
 	child  *child
 	pidfd  *os.File
-	oom    func() bool
+	kills  uint64      // what the kernel had counted of out-of-memory kills at its start
 	killed atomic.Bool // we sent SIGKILL ourselves
 
 	once   sync.Once
@@ -47,7 +48,7 @@ func Start(s Spec) (*Process, error) {
 	if name == "" {
 		name = s.Path
 	}
-	p := &Process{oom: OOMKills()}
+	p := &Process{kills: workerKills.count()}
 	var err error
 	p.child, err = children.launch(s.Path, append([]string{name}, s.Args...), attr, nil)
 	runtime.KeepAlive(s)
@@ -109,7 +110,8 @@ func (p *Process) Wait() Status {
 			ended(p.child.pidfd, -1)
 		}
 		p.status = p.child.reap()
-		p.status.OOM = p.status.Exit == 128+int(syscall.SIGKILL) && !p.killed.Load() && p.oom()
+		suspect := p.status.Exit == 128+int(syscall.SIGKILL) && !p.killed.Load()
+		p.status.OOM = workerKills.death(time.Now(), p.kills, suspect)
 		_ = p.pidfd.Close()
 	})
 	return p.status
