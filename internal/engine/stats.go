@@ -57,24 +57,19 @@ type Percentiles struct {
 // Stats are the figures of a pool.
 type Stats struct {
 	Workers []WorkerStats
-	Queued  []int // by slot: what waits in its queue
+	Queued  []int // by slot: what waits in its queue, or was taken by its worker and has not begun
 	Wait    Percentiles
 	Run     Percentiles
 }
 
 // stats reads the figures. They are each exact, but not of one moment.
 func (m *memory) stats() Stats {
-	var st Stats
+	st := Stats{Queued: m.waiting()}
 	var wait, run [histBuckets]uint64
 	v := view{m}
 	at := now()
 	for i := range m.slot {
 		b := &m.slot[i]
-		queued := 0
-		for c := range m.queue[i] {
-			queued += m.queue[i][c].len()
-		}
-		st.Queued = append(st.Queued, queued)
 		if i == 0 {
 			continue
 		}
@@ -95,6 +90,50 @@ func (m *memory) stats() Stats {
 	}
 	st.Wait, st.Run = percentiles(&wait), percentiles(&run)
 	return st
+}
+
+// waiting counts by slot the tasks that wait. Each is counted once, although its
+// hints may be in several places, or stale: where it was taken to, or else the queue
+// that it is in. One without a hint, that is about to get it, is its submitter's.
+func (m *memory) waiting() []int {
+	queued := make([]int, m.Slots)
+	left := make([]uint64, (len(m.words)+63)/64)
+	for i := range m.words {
+		if Word(m.words[i].Load()).state() == Queued {
+			left[i>>6] |= 1 << (i & 63)
+		}
+	}
+	count := func(slot, leaf int, set uint64) {
+		if leaf < len(left) { // a peer may have written any
+			queued[slot] += bits.OnesCount64(set & left[leaf])
+			left[leaf] &^= set
+		}
+	}
+	for i := range m.slot {
+		count(i, int(m.slot[i].batchLeaf.Load()), m.slot[i].batchBits.Load())
+	}
+	for i := range m.slot {
+		for c := range m.queue[i] {
+			h := &m.queue[i][c]
+			for s := range h.sums {
+				for sum := h.sums[s].Load(); sum != 0; sum &= sum - 1 {
+					if leaf := s<<6 + bits.TrailingZeros64(sum); leaf < len(h.leaves) {
+						count(i, leaf, h.leaves[leaf].Load())
+					}
+				}
+			}
+		}
+	}
+	for leaf, set := range left {
+		for ; set != 0; set &= set - 1 {
+			i := leaf<<6 + bits.TrailingZeros64(set)
+			slot := m.descs[i].submitter()
+			if Word(m.words[i].Load()).state() == Queued && slot < m.Slots { // not begun meanwhile
+				queued[slot]++
+			}
+		}
+	}
+	return queued
 }
 
 // percentiles reads them off a histogram: the end of the bucket in which the

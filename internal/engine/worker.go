@@ -46,7 +46,12 @@ type Worker struct {
 type tally struct {
 	run, stolen uint64
 	busySince   int64
+	slow        bool // the last task that was timed took long: nobody minds a flush
 }
+
+// slowNs is how long a task takes that is flushed by itself, so that the figures
+// lag behind by no more than a batch of short tasks.
+const slowNs = 1_000_000
 
 func newWorker(m *memory, slot int, policy, subPolicy sched.Policy, handlers []Handler) *Worker {
 	w := &Worker{
@@ -79,6 +84,9 @@ func (w *Worker) loop() {
 		}
 		for ; batch != 0 && !w.leaving(); batch &= batch - 1 {
 			w.runOne(r, uint32(leaf<<6+bits.TrailingZeros64(batch)))
+			if w.tally.slow {
+				w.flush(false)
+			}
 		}
 		w.block.batchBits.Store(0)
 		w.flush(false)
@@ -252,7 +260,11 @@ func (w *Worker) perform(r *Run, index uint32, word Word) {
 		r.cell.head(uint32(KindUnknown), 0)
 	}
 	if stamp != 0 {
-		w.block.stats.sample(stamp, began, now())
+		ended := now()
+		w.block.stats.sample(stamp, began, ended)
+		if r.single {
+			w.tally.slow = ended-began > slowNs
+		}
 	}
 	r.Close()
 }
