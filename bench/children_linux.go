@@ -17,6 +17,9 @@ var children = map[string]func() error{
 	"futex":  func() error { return answerMemory(true) },
 	"spin":   func() error { return answerMemory(false) },
 	"memory": mapInputs,
+
+	"master":          func() error { return beMaster(false) },
+	"master-commands": func() error { return beMaster(true) },
 }
 
 // startProcess runs a child's role and never returns in a child.

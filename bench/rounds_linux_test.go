@@ -37,6 +37,8 @@ func TestRounds(t *testing.T) {
 		oursCallParked(20),
 		oursOpen(2),
 		oursRecovery(3),
+		oursMasterDeath("master", "master", 2, 2),
+		oursMasterDeath("master, commands", "master-commands", 4, 2),
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			f, err := c.round(t.Context())
