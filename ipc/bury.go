@@ -123,6 +123,7 @@ func (s *Space) clear(slot int) {
 	// Latches come first: all that follows may need them, and while this process is
 	// burying the slot nobody else frees them.
 	s.head.directory.tear(uint32(slot) + 1)
+	s.head.breaking.tear(uint32(slot) + 1)
 	for i := range s.objects {
 		if o := &s.objects[i]; o.kind.Load() != 0 {
 			o.latch.tear(uint32(slot) + 1)

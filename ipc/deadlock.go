@@ -57,10 +57,11 @@ type Party struct {
 func (e *DeadlockError) Unwrap() error { return ErrDeadlock }
 
 // Error draws the circle, a party after the other.
-func (e *DeadlockError) Error() string {
+func (e *DeadlockError) Error() string { return e.draw(time.Now()) }
+
+func (e *DeadlockError) draw(now time.Time) string {
 	var b strings.Builder
 	b.WriteString(ErrDeadlock.Error() + ":")
-	now := time.Now()
 	for i := range e.Cycle {
 		p := &e.Cycle[i]
 		verb := "holds"

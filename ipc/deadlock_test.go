@@ -8,6 +8,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 )
 
 // taken is a thing that a goroutine can hold.
@@ -205,4 +206,130 @@ func hasStated(s *Space) bool {
 		}
 	}
 	return false
+}
+
+// inspected is closed when the goroutine that calls it has looked for a deadlock.
+func inspected(t *testing.T) <-chan bool {
+	looked, me, once := make(chan bool), self(), sync.Once{}
+	atPoints.Store(looked, func(point string) {
+		if point == "inspected" && self() == me {
+			once.Do(func() { close(looked) })
+		}
+	})
+	t.Cleanup(func() { atPoints.Delete(looked) })
+	return looked
+}
+
+// The goroutine that hands out work acquires units, and its workers release them: no
+// deadlock, though it holds them all and waits for one more.
+func TestUnitsHandedOn(t *testing.T) {
+	t.Parallel()
+	for _, mains := range []int{1, 2} {
+		spaces := heapSpaces(t, mains, Options{})
+		const units = 4
+		var all, looked sync.WaitGroup
+		looked.Add(mains)
+		for _, s := range spaces {
+			m := must(s.Semaphore("jobs", units))
+			all.Go(func() {
+				told := inspected(t)
+				go func() { <-told; looked.Done() }()
+				for range units + 1 {
+					if err := m.Acquire(soon(t), 1); err != nil {
+						t.Error(err)
+						return
+					}
+					all.Go(func() {
+						looked.Wait()
+						if err := m.Release(1); err != nil {
+							t.Error(err)
+						}
+					})
+				}
+			})
+		}
+		all.Wait()
+	}
+}
+
+// Two circles that have nobody in common are both found, though one is shorter.
+func TestTwoCircles(t *testing.T) {
+	t.Parallel()
+	spaces := heapSpaces(t, 2, Options{})
+	var held, all sync.WaitGroup
+	held.Add(5)
+	told := make(chan int, 5)
+	for circle, n := range []int{2, 3} {
+		for i := range n {
+			s := spaces[i%2]
+			all.Go(func() {
+				name := func(i int) string { return fmt.Sprint("rw", circle, i%n) }
+				mine, next := must(s.RWMutex(name(i))), must(s.RWMutex(name(i+1)))
+				if err := mine.Lock(soon(t)); err != nil {
+					t.Error(err)
+				}
+				held.Done()
+				held.Wait()
+				err := next.Lock(soon(t))
+				if dead, ok := errors.AsType[*DeadlockError](err); ok {
+					told <- len(dead.Cycle)
+				} else if err != nil {
+					t.Error(err)
+				} else if err := next.Unlock(); err != nil {
+					t.Error(err)
+				}
+				if err := mine.Unlock(); err != nil {
+					t.Error(err)
+				}
+			})
+		}
+	}
+	all.Wait()
+	close(told)
+	sum, n := 0, 0
+	for parties := range told {
+		sum, n = sum+parties, n+1
+	}
+	if n != 2 || sum != 5 {
+		t.Errorf("%d were told, of circles of %d in all", n, sum)
+	}
+}
+
+// A reader that wants to write while another one reads and wants to write.
+func TestDeadlockOfUpgrade(t *testing.T) {
+	t.Parallel()
+	spaces := heapSpaces(t, 1, Options{})
+	m := must(spaces[0].RWMutex("rw"))
+	if err := m.RLock(soon(t)); err != nil {
+		t.Fatal(err)
+	}
+	err := m.Lock(soon(t))
+	if dead, ok := errors.AsType[*DeadlockError](err); !ok || len(dead.Cycle) != 1 {
+		t.Errorf("upgraded: %v", err)
+	}
+	if err := m.RUnlock(); err != nil {
+		t.Error(err)
+	}
+}
+
+// The picture of a circle, as people get to see it.
+func TestDeadlockDrawn(t *testing.T) {
+	t.Parallel()
+	now := time.Unix(1000, 0)
+	e := &DeadlockError{Ended: 1, Cycle: []Party{
+		{
+			Process: "a", PID: 10, Goroutine: "7", Holds: `mutex "x"`, HeldAt: "a.go:1", HeldSince: now.Add(-time.Second),
+			Waits: `mutex "y"`, WaitsAt: "a.go:2", WaitingSince: now.Add(-25 * time.Millisecond),
+		},
+		{Process: "b", PID: 11, Holds: `mutex "y"`, Waits: `rwmutex "x"`, Ahead: true},
+	}}
+	want := `ipc: deadlock:
+  a (process 10, goroutine 7) holds mutex "x" since 1s (a.go:1)
+    and waits for mutex "y" since 25ms (a.go:2), which b (process 11) has
+  b (process 11) is ahead in the line for mutex "y"
+    and waits for rwmutex "x", which a (process 10, goroutine 7) has
+  the wait of b (process 11) was ended`
+	if got := e.draw(now); got != want {
+		t.Errorf("drawn:\n%s\nwant:\n%s", got, want)
+	}
 }

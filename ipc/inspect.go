@@ -14,53 +14,104 @@ import (
 	"github.com/tutti-run/tutti/shm"
 )
 
-// Who finds a deadlock. Each goroutine that has waited for some 20 ms looks once. A
-// circle is closed by the wait that began last: when that one looks, all the others
-// wait already, and have to: so it finds the circle, if it is still there. Nobody needs
-// to look twice, and who waits for something else is not disturbed.
+// Who finds a deadlock. Each goroutine looks once in a wait, when it has waited for
+// some 20 ms. That is enough: of the waits of a circle one began last, and when that
+// one looks, all the others wait already, and have to, for who waits can neither take
+// nor give back. So it finds the circle, if it is still there. Two cases remain:
+//
+//   - It finds another circle first, a shorter one. If the two have nobody in common,
+//     its own is what is left without that one. Otherwise the other must be broken up
+//     first, by its own closer; then it looks again, until its own is gone as well.
+//   - That closer was stopped. After helpAfter looks it breaks up the other itself.
+//
+// A picture may be torn, so a circle counts only if all its waits are the same in two.
+// And it is broken up by one: with the latch `breaking` held, and a third picture in
+// which the waits that others have ended meanwhile do not count. Who dies with the
+// latch held leaves nothing half done: a wait is ended by one CAS.
 //
 // Before it looks it states, in words, where it waits and where it took what it holds:
 // others cannot make sense of the addresses in its program.
 
 // inspect is what the waiter with claim i does when it has waited for a while.
 func (s *Space) inspect(i int) {
+	c := &s.claims[i]
+	if c.stated.Load() != 0 {
+		return
+	}
 	s.state(i)
-	patient := statedLooks
-	for range maxMembers { // it may have closed several circles
-		before := s.look()
-		me, waits := before.index[agentKey{s.slot, s.claims[i].agent.Load()}]
-		if !waits || !slices.Contains(waitfor.Deadlocked(&before.Picture), me) {
+	defer at("inspected")
+	for looks := 0; looks < looksMax; looks++ {
+		before := s.look(-1)
+		if !slices.Contains(waitfor.Deadlocked(&before.Picture), before.agent(s, i)) {
 			return
 		}
-		p := s.look()
-		stuck := waitfor.Deadlocked(&p.Picture)
-		me, waits = p.index[agentKey{s.slot, s.claims[i].agent.Load()}]
-		if !waits || !slices.Contains(stuck, me) {
+		p := s.look(-1)
+		cycle, stuck := p.circle(p.agent(s, i), looks >= helpAfter && s.policy != ReportOnly)
+		if !stuck {
 			return
 		}
-		cycle := waitfor.Cycle(&p.Picture, stuck)
-		for _, step := range cycle {
-			if !p.same(step.Agent, before) {
-				return // somebody went on: it was none, or somebody broke it
+		whole := cycle != nil && p.unchanged(cycle, before)
+		if whole && (s.stated(p, cycle) || looks >= statedLooks) {
+			if !s.breakUp(cycle, p) {
+				return
 			}
+			continue // it may have closed several
 		}
-		if !s.stated(p, cycle) && patient > 0 {
-			patient--
-			shm.Wait(addr(&s.claims[i].park), s.claims[i].park.Load(), statedEvery)
-			continue
-		}
-		if len(cycle) == 0 || !s.breakUp(p, cycle) {
-			return
-		}
+		shm.Wait(addr(&c.park), c.park.Load(), lookEvery)
 	}
 }
 
-// A deadlock is explained better when all parties have stated where they stand. They
-// do so about as soon as this one looks; who is stopped is not waited for for long.
 const (
-	statedEvery = 2 * time.Millisecond
+	// A deadlock is explained better when all parties have stated where they stand.
+	// They do so about as soon as the one who closed it looks; who is stopped is not
+	// waited for for long.
+	lookEvery   = 2 * time.Millisecond
 	statedLooks = 20
+	helpAfter   = 40
+	looksMax    = 200
 )
+
+// agent is that of claim i, or Nobody if it does not wait.
+func (p *picture) agent(s *Space, i int) waitfor.Agent {
+	if a, ok := p.index[agentKey{s.slot, s.claims[i].agent.Load()}]; ok {
+		return a
+	}
+	return waitfor.Nobody
+}
+
+// circle returns a circle that me is part of, or if there is none, and it is to help,
+// any other; stuck is false if me can go on.
+func (p *picture) circle(me waitfor.Agent, help bool) (cycle []waitfor.Step, stuck bool) {
+	all := waitfor.Deadlocked(&p.Picture)
+	for left := all; slices.Contains(left, me); {
+		cycle = waitfor.Cycle(&p.Picture, left)
+		if len(cycle) == 0 || inCycle(cycle, me) {
+			return cycle, true
+		}
+		left = slices.DeleteFunc(slices.Clone(left), func(a waitfor.Agent) bool { return inCycle(cycle, a) })
+	}
+	if !slices.Contains(all, me) {
+		return nil, false
+	}
+	if help {
+		return waitfor.Cycle(&p.Picture, all), true
+	}
+	return nil, true
+}
+
+func inCycle(cycle []waitfor.Step, a waitfor.Agent) bool {
+	return slices.ContainsFunc(cycle, func(t waitfor.Step) bool { return t.Agent == a })
+}
+
+// unchanged reports whether all parties of a circle wait as they did before.
+func (p *picture) unchanged(cycle []waitfor.Step, before *picture) bool {
+	for _, step := range cycle {
+		if !p.same(step.Agent, before) {
+			return false
+		}
+	}
+	return true
+}
 
 // stated reports whether all parties of a circle have.
 func (s *Space) stated(p *picture, cycle []waitfor.Step) bool {
@@ -74,40 +125,78 @@ func (s *Space) stated(p *picture, cycle []waitfor.Step) bool {
 	return true
 }
 
-// breakUp does about a circle what the policy says, and reports whether it broke it
-// now.
-func (s *Space) breakUp(p *picture, cycle []waitfor.Step) bool {
-	victim := waitfor.Victim(&p.Picture, cycle, p.age)
+// breakUp does about a circle what the policy says. It reports whether there may be
+// more to do.
+func (s *Space) breakUp(cycle []waitfor.Step, p *picture) bool {
 	if s.policy == ReportOnly {
-		victim = waitfor.Nobody
-	}
-	if s.report != nil {
-		s.report(p.explain(s, cycle, victim))
-	}
-	if victim == waitfor.Nobody {
+		if s.report != nil {
+			s.report(p.explain(s, cycle, waitfor.Nobody))
+		}
 		return false
 	}
+	told, awaitEnd := s.end(cycle, p)
+	if told == nil {
+		return true // somebody else was quicker
+	}
+	if s.report != nil {
+		s.report(told)
+	}
+	if awaitEnd != nil {
+		awaitEnd()
+	}
+	return true
+}
+
+// end ends the wait of one party of a circle that was found in a picture, or its
+// process, unless the circle is broken up already: then it returns nil.
+func (s *Space) end(cycle []waitfor.Step, before *picture) (told *DeadlockError, awaitEnd func()) {
+	if s.take(&s.head.breaking) {
+		s.head.breaking.mended()
+	}
+	defer s.drop(&s.head.breaking)
+	at("breaking")
+	p := s.look(-1)
+	stuck := waitfor.Deadlocked(&p.Picture)
+	here := make([]waitfor.Step, len(cycle)) // the same in this picture
+	for k, step := range cycle {
+		a, known := p.index[before.agents[step.Agent].agentKey]
+		by, byKnown := p.index[before.agents[cycle[(k+1)%len(cycle)].Agent].agentKey]
+		r, there := p.byRow[before.objects[step.Resource]]
+		if !known || !byKnown || !there || !p.same(a, before) || !slices.Contains(stuck, a) {
+			return nil, nil
+		}
+		here[k] = waitfor.Step{Agent: a, Resource: r, By: by, Tie: step.Tie}
+	}
+	victim := waitfor.Victim(&p.Picture, here, p.age)
+	if victim == waitfor.Nobody {
+		return nil, nil
+	}
 	party := &p.agents[victim]
-	if s.policy == KillProcess && party.slot != s.slot {
-		m := &s.members[party.slot]
-		if w := m.load(); w.state() == memberLive && s.kin.kill(w.pid(), m.started.Load()) == nil {
-			return true
+	told = p.explain(s, here, victim)
+	if !s.abort(party.waits) {
+		return nil, nil
+	}
+	if m := &s.members[party.slot]; s.policy == KillProcess && party.slot != s.slot {
+		w, started := m.load(), m.started.Load()
+		if w.state() == memberLive && s.kin.kill(w.pid(), started) == nil {
+			awaitEnd = func() { s.kin.awaitGone(w.pid(), started) }
 		}
 	}
-	return s.abort(party.waits[0])
+	for _, w := range party.waits { // it leaves, if it was not killed
+		s.ring(w.row)
+	}
+	return told, awaitEnd
 }
 
 // abort ends a wait. Its goroutine gets a DeadlockError. Until that has looked what it
 // is about, it keeps its place in the line. False if the wait has ended, or somebody
 // else ended it.
-func (s *Space) abort(w waitAt) bool {
-	object := w.word.object()
-	o := s.lock(object)
-	aborted := s.claims[w.row].swap(w.word, w.word.to(claimAborted))
-	at("aborted")
-	s.unlock(o)
-	if aborted {
-		s.ring(w.row)
+func (s *Space) abort(waits []waitAt) (aborted bool) {
+	for _, w := range waits {
+		o := s.lock(w.word.object())
+		aborted = s.claims[w.row].swap(w.word, w.word.to(claimAborted)) || aborted
+		at("aborted")
+		s.unlock(o)
 	}
 	return aborted
 }
@@ -115,13 +204,10 @@ func (s *Space) abort(w waitAt) bool {
 // deadlocked is what the waiter whose claim i was aborted is told. The others wait
 // still, for it has given nothing back yet.
 func (s *Space) deadlocked(i int) error {
-	p := s.look()
-	me, known := p.index[agentKey{s.slot, s.claims[i].agent.Load()}]
-	stuck := waitfor.Deadlocked(&p.Picture)
-	if known && slices.Contains(stuck, me) {
-		if cycle := waitfor.Cycle(&p.Picture, stuck); slices.ContainsFunc(cycle, func(t waitfor.Step) bool { return t.Agent == me }) {
-			return p.explain(s, cycle, me)
-		}
+	p := s.look(i)
+	me := p.agent(s, i)
+	if cycle, _ := p.circle(me, false); cycle != nil {
+		return p.explain(s, cycle, me)
 	}
 	return &DeadlockError{Ended: -1} // a party died meanwhile
 }

@@ -20,7 +20,7 @@ import (
 //	data      what the allocator gives out; begins at a multiple of shm.SpanBytes
 const (
 	magic         = 0x6970_6320_7475_7474 // "ttut cpi"
-	layoutVersion = 1                     // changes with any struct of this file
+	layoutVersion = 2                     // changes with any struct of this file
 	pageBytes     = 4096
 	lineBytes     = 64
 
@@ -41,7 +41,7 @@ const (
 //	   128     4  changes    any +1   guardians look again at the next change, or death
 //	   192     4  directory  latch    see latch.go
 //	   256     8  tickets    any +1   a number is never given
-//	   320     8  order      ordered  see order.go
+//	   320     4  breaking   latch    nothing lies behind it
 type header struct {
 	_        structs.HostLayout
 	magic    uint64
@@ -65,13 +65,16 @@ type header struct {
 
 	tickets atomic.Uint64 // for who came first, across all objects
 	_       [56]byte
-	_       [pageBytes - 320]byte
+
+	breaking latch // held while a deadlock is broken up, so that one does it
+	_        [pageBytes - 324]byte
 }
 
 var _ [pageBytes]byte = [unsafe.Sizeof(header{})]byte{}             // else bump layoutVersion
 var _ [128]byte = [unsafe.Offsetof(header{}.changes)]byte{}         // else bump layoutVersion
 var _ [192]byte = [unsafe.Offsetof(header{}.directory)]byte{}       // else bump layoutVersion
 var _ [256]byte = [unsafe.Offsetof(header{}.tickets)]byte{}         // else bump layoutVersion
+var _ [320]byte = [unsafe.Offsetof(header{}.breaking)]byte{}        // else bump layoutVersion
 var _ [lineBytes * 2]byte = [unsafe.Sizeof(member{})]byte{}         // else bump layoutVersion
 var _ [lineBytes * 4]byte = [unsafe.Sizeof(object{})]byte{}         // else bump layoutVersion
 var _ [lineBytes * 4]byte = [unsafe.Sizeof(claim{})]byte{}          // else bump layoutVersion

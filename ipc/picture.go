@@ -42,8 +42,9 @@ type waitAt struct {
 	word claimWord
 }
 
-// look takes a picture.
-func (s *Space) look() *picture {
+// look takes a picture. Who was aborted will give back what it holds, so it does not
+// wait any more, but for the one with claim self, which wants to know why.
+func (s *Space) look(self int) *picture {
 	p := &picture{index: map[agentKey]waitfor.Agent{}, byRow: map[int]waitfor.Resource{}}
 	for i := range s.objects {
 		if kind := s.objects[i].kind.Load(); kind != 0 {
@@ -53,8 +54,9 @@ func (s *Space) look() *picture {
 		}
 	}
 	for i := range s.claims {
-		p.addClaim(s, i)
+		p.addClaim(s, i, i == self)
 	}
+	p.openShared(s)
 	for r, i := range p.objects {
 		if s.objects[i].kind.Load() == kindMutex {
 			p.addOwner(s, i, &p.Resources[r])
@@ -73,7 +75,7 @@ func (s *Space) resource(i int, kind uint32) waitfor.ResourceState {
 		return waitfor.ResourceState{Units: math.MaxInt64}
 	case kindSemaphore:
 		o := &s.objects[i]
-		return waitfor.ResourceState{Units: stateOf[unitState](o).total.Load(), Open: o.flags.Load()&flagFed != 0}
+		return waitfor.ResourceState{Units: stateOf[unitState](o).total.Load(), Open: o.flags.Load()&(flagFed|flagHandedOn) != 0}
 	}
 	return waitfor.ResourceState{Open: true}
 }
@@ -101,8 +103,25 @@ func (s *Space) lives(slot int) bool {
 	return m.load().state() == memberLive && !shm.LifelineDead(atomic.LoadUint32(&m.lifeline))
 }
 
+// openShared opens the semaphores of which somebody holds units and waits for more:
+// that may be the one who hands out work, and its workers give them back.
+func (p *picture) openShared(s *Space) {
+	for r, i := range p.objects {
+		if s.objects[i].kind.Load() != kindSemaphore {
+			continue
+		}
+		for _, h := range p.Resources[r].Holds {
+			for _, w := range p.Agents[h.Agent].Waits {
+				if w.Resource == waitfor.Resource(r) {
+					p.Resources[r].Open = true
+				}
+			}
+		}
+	}
+}
+
 // addClaim adds what a claim says.
-func (p *picture) addClaim(s *Space, i int) {
+func (p *picture) addClaim(s *Space, i int, self bool) {
 	c := &s.claims[i]
 	w := c.load()
 	r, known := p.byRow[w.object()]
@@ -115,7 +134,10 @@ func (p *picture) addClaim(s *Space, i int) {
 	case claimHeld:
 		a := p.agentOf(key, since)
 		p.Resources[r].Holds = append(p.Resources[r].Holds, waitfor.Hold{Agent: a, Units: units, Exclusive: w.exclusive()})
-	case claimWaiting, claimAborted: // who was aborted has not given anything back yet
+	case claimAborted, claimWaiting:
+		if w.state() == claimAborted && !self {
+			return
+		}
 		a := p.agentOf(key, math.MaxUint64)
 		wait := waitfor.Wait{Resource: r, Units: units, Exclusive: w.exclusive()}
 		if kind := s.objects[w.object()].kind.Load(); kind == kindRWMutex || kind == kindSemaphore {

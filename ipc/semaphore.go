@@ -8,6 +8,11 @@ import (
 // Semaphore has a number of units, which goroutines of any processes acquire and
 // release, several at a time if they like, in the order of asking. The units that a
 // process holds come back when it dies.
+//
+// Any goroutine of that process may release them. So a goroutine that holds units of a
+// semaphore and waits for more of the same is not taken for a deadlock: those that it
+// started may give them back. Circles over several semaphores, or other locks, are
+// found, as long as goroutines release what they acquired themselves.
 type Semaphore struct{ units }
 
 // Semaphore returns the semaphore of a name, and makes it with so many units if it
@@ -66,6 +71,9 @@ func (m *Semaphore) Release(n int64) error {
 		i, ok := m.s.giveUp(m.i, agent, false, true)
 		if !ok {
 			return fmt.Errorf("%w: %d units too many", ErrNotOwner, n)
+		}
+		if m.s.claims[i].agent.Load() != agent {
+			m.o.flags.Or(flagHandedOn)
 		}
 		n -= m.giveBack(i, n)
 	}

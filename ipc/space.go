@@ -63,8 +63,9 @@ type Options struct {
 	// OnDeadlock says what is done about a deadlock that a wait in this process
 	// closes. The zero value gives the youngest of its goroutines a DeadlockError.
 	OnDeadlock Policy
-	// Report, if set, is called with every deadlock that a wait in this process
-	// closes, before anything is done about it.
+	// Report, if set, is called with every deadlock that this process breaks up, after
+	// that, or that a wait in it closes with ReportOnly. It runs in the goroutine that
+	// waits.
 	Report func(*DeadlockError)
 }
 

@@ -16,14 +16,14 @@ import (
 // then sleeps while park is as it was: a ring in between is seen.
 //
 // It looks again from time to time, though seldom: whoever was to ring it may have
-// been stopped, or killed together with all guardians. After the first of these looks
+// been stopped, or killed together with all guardians. At the first of these times
 // it states where it stands, in words, and looks for a deadlock that it has closed.
 
-const (
-	// firstLook is when who waits looks for a deadlock. Most waits are over by then.
-	firstLook = 20 * time.Millisecond
-	laterMax  = time.Second
-)
+// firstLook is when who waits looks for a deadlock. Most waits are over by then. It is
+// changed by tests only, before they open a space.
+var firstLook = 20 * time.Millisecond
+
+const laterMax = time.Second
 
 // sleep waits until claim i does not wait any more: it then holds what it claimed, or
 // was aborted. On an error it waits still, and the caller must end that.
@@ -44,7 +44,11 @@ func (s *Space) sleepOn(ctx context.Context, i int, word *atomic.Uint32, val uin
 	if word != nil {
 		words[1].Addr, n = addr(word), 2
 	}
-	for pause := firstLook; ; {
+	pause := firstLook
+	if c.stated.Load() != 0 { // it has looked, and was woken for nothing since
+		pause = backstop
+	}
+	for {
 		words[0].Val = c.park.Load() // SYNC claim-park
 		if over() {
 			return nil
