@@ -61,7 +61,8 @@ func (c *Cond) Wait(ctx context.Context) error {
 		err = nil // it came at the same time
 	}
 	// The lock is taken whatever ctx says.
-	if lockErr := c.m.lock(context.WithoutCancel(ctx), agent, pc, cycles); lockErr != nil {
+	lockErr := c.m.lock(context.WithoutCancel(ctx), agent, pc, cycles)
+	if c.m.note(lockErr, agent, pc); lockErr != nil {
 		return lockErr
 	}
 	return err

@@ -16,6 +16,8 @@ type Mutex struct {
 	o *object
 	m *mutexState
 	i int // object
+
+	checked bool // ranks or the order are checked: what is held is noted
 }
 
 // mutexState is the state of a mutex.
@@ -56,16 +58,19 @@ func (s *Space) Mutex(name string) (*Mutex, error) {
 		return nil, err
 	}
 	o := &s.objects[i]
-	return &Mutex{s, o, stateOf[mutexState](o), i}, nil
+	return &Mutex{s, o, stateOf[mutexState](o), i, s.checked(o)}, nil
 }
 
 // Lock takes the lock, and waits for it until ctx is done. It holds the lock when it
 // returns nil or ErrOwnerDied. Other errors are that of ctx, ErrNotRecoverable,
-// ErrClosed, or a *DeadlockError.
+// ErrClosed, a *DeadlockError, or an *OrderError.
 //
 //go:noinline
 func (m *Mutex) Lock(ctx context.Context) error {
 	agent, pc, cycles := here()
+	if m.checked {
+		return m.lockChecked(ctx, agent, pc, cycles)
+	}
 	if m.m.word.CompareAndSwap(0, m.s.owner) { // SYNC mutex
 		at("mutex-taken")
 		m.m.own(agent, pc, cycles)
@@ -103,6 +108,7 @@ func (m *Mutex) TryLock() (bool, error) {
 	}
 	m.m.own(agent, pc, cycles)
 	shm.Acquire(ptr(&m.m.word))
+	m.note(nil, agent, pc)
 	return true, m.heir(w)
 }
 
@@ -190,11 +196,18 @@ func (m *Mutex) leaveOff(err error) error {
 
 // Unlock gives the lock back. A lock that was taken with ErrOwnerDied and not marked
 // consistent becomes useless: everybody gets ErrNotRecoverable from then on.
-func (m *Mutex) Unlock() error {
+func (m *Mutex) Unlock() error { return m.unlock(false) }
+
+// unlock gives the lock back; what is to be repaired is left to the next owner, or to
+// nobody.
+func (m *Mutex) unlock(leaveToNext bool) error {
 	agent := self()
 	w := m.m.word.Load()
 	if w&mutexOwner != m.s.owner || loadWord(&m.m.agent) != agent {
 		return ErrNotOwner
+	}
+	if m.checked {
+		m.s.gave(m.i, agent)
 	}
 	storeWord(&m.m.agent, 0)
 	if m.o.site.Load() != 0 {
@@ -208,7 +221,11 @@ func (m *Mutex) Unlock() error {
 	for {
 		w := m.m.word.Load()
 		left := uint32(0)
-		if w&mutexDied != 0 {
+		switch {
+		case w&mutexDied == 0:
+		case leaveToNext:
+			left = mutexDied
+		default:
 			left = mutexDied | mutexLost
 		}
 		if m.m.word.CompareAndSwap(w, left) {

@@ -27,7 +27,7 @@ type object struct {
 	first   uint32 // list of waiters in order of their tickets: row + 1, 0: none
 	last    uint32
 	waiting uint32
-	rank    atomic.Int32  // see Rank; 0: none
+	rank    atomic.Int32  // see SetRank; 0: none
 	site    atomic.Uint32 // where may be read: where the owner took it
 	_       [32]byte
 	name    [lineBytes]byte
@@ -83,6 +83,7 @@ const (
 	kindCounter
 	kindBanker
 	kindTxns
+	kindOrder
 	numKinds
 )
 

@@ -11,7 +11,11 @@ import (
 // readers. So a goroutine that holds it for reading must not ask again: a writer may
 // wait in between, which is a deadlock, and reported as one. When a writer's process
 // dies the next one gets the lock with ErrOwnerDied.
-type RWMutex struct{ units }
+type RWMutex struct {
+	units
+
+	checked bool // see Mutex
+}
 
 // RWMutex returns the lock of a name, and makes it if it is not there.
 func (s *Space) RWMutex(name string) (*RWMutex, error) {
@@ -19,7 +23,7 @@ func (s *Space) RWMutex(name string) (*RWMutex, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &RWMutex{u}, nil
+	return &RWMutex{u, s.checked(u.o)}, nil
 }
 
 // Lock takes the lock for writing; see Mutex.Lock.
@@ -27,6 +31,9 @@ func (s *Space) RWMutex(name string) (*RWMutex, error) {
 //go:noinline
 func (m *RWMutex) Lock(ctx context.Context) error {
 	agent, pc, cycles := here()
+	if m.checked {
+		return m.s.noting(m.i, agent, pc, func() error { return m.lock(ctx, allUnits, true, agent, pc, cycles) })
+	}
 	return m.lock(ctx, allUnits, true, agent, pc, cycles)
 }
 
@@ -36,6 +43,13 @@ func (m *RWMutex) Lock(ctx context.Context) error {
 //go:noinline
 func (m *RWMutex) RLock(ctx context.Context) error {
 	agent, pc, cycles := here()
+	return m.rlock(ctx, agent, pc, cycles)
+}
+
+func (m *RWMutex) rlock(ctx context.Context, agent, pc, cycles uint64) error {
+	if m.checked {
+		return m.s.noting(m.i, agent, pc, func() error { return m.lock(ctx, 1, false, agent, pc, cycles) })
+	}
 	return m.lock(ctx, 1, false, agent, pc, cycles)
 }
 
@@ -89,17 +103,24 @@ func (m *RWMutex) tryLock(n int64, exclusive bool, agent, pc, cycles uint64) (bo
 		return false, err
 	}
 	err = m.locked(i)
+	m.note(err, agent, pc)
 	return err != ErrNotRecoverable, err
 }
 
 // Unlock gives back the lock that this goroutine has for writing. A lock that was
 // taken with ErrOwnerDied and not marked consistent becomes useless, as a Mutex does.
-func (m *RWMutex) Unlock() error {
-	i, ok := m.s.giveUp(m.i, self(), true, false)
+func (m *RWMutex) Unlock() error { return m.unlock(false) }
+
+func (m *RWMutex) unlock(leaveToNext bool) error {
+	agent := self()
+	i, ok := m.s.giveUp(m.i, agent, true, false)
 	if !ok {
 		return ErrNotOwner
 	}
-	if m.o.flags.Load()&flagDied != 0 {
+	if m.checked {
+		m.s.gave(m.i, agent)
+	}
+	if m.o.flags.Load()&flagDied != 0 && !leaveToNext {
 		m.o.flags.Or(flagLost)
 	}
 	shm.Release(ptr(&m.o.latch.word))
@@ -109,9 +130,13 @@ func (m *RWMutex) Unlock() error {
 
 // RUnlock gives back the lock that this goroutine has for reading.
 func (m *RWMutex) RUnlock() error {
-	i, ok := m.s.giveUp(m.i, self(), false, false)
+	agent := self()
+	i, ok := m.s.giveUp(m.i, agent, false, false)
 	if !ok {
 		return ErrNotOwner
+	}
+	if m.checked {
+		m.s.gave(m.i, agent)
 	}
 	shm.Release(ptr(&m.o.latch.word))
 	m.release(i)

@@ -31,6 +31,9 @@ type Space struct {
 	guarded chan struct{}
 	closing atomic.Bool
 
+	taking taking // what its goroutines hold, where that is checked
+	checks bool   // Options.CheckOrder
+
 	idle struct { // claims of this process that are about nothing
 		sync.Mutex
 		rows   []int
@@ -67,6 +70,11 @@ type Options struct {
 	// that, or that a wait in it closes with ReportOnly. It runs in the goroutine that
 	// waits.
 	Report func(*DeadlockError)
+	// CheckOrder has this process learn in which order its Mutexes and RWMutexes are
+	// taken, together with all others of the space that do so. Who takes two in an order
+	// that is the opposite of what was ever seen gets an OrderError, also if nobody else
+	// is there. It costs some hundred nanoseconds a lock.
+	CheckOrder bool
 }
 
 // Open opens the space of a name, and makes it if it is not there, with room for
@@ -151,6 +159,11 @@ func enterSpace(seg *shm.Segment, size int64, o Options, k kin) (*Space, error) 
 	}
 	AddMemory(spaceMemory{s})
 	go s.guard()
+	if o.CheckOrder {
+		if err := s.checkOrder(); err != nil {
+			return nil, errors.Join(err, s.Close())
+		}
+	}
 	if seg.FD() >= 0 {
 		runtime.AddCleanup(s, func(seg *shm.Segment) { _ = seg.Close() }, seg)
 	}

@@ -72,6 +72,9 @@ func (o Order) Bit(held, next Class) (word int, bit uint64, known bool) {
 	return int(held)*o.stride + int(next)/64, 1 << (uint(next) % 64), true
 }
 
+// Has reports whether a bit that Bit named is set.
+func (o Order) Has(word int, bit uint64) bool { return o.rows[word]&bit != 0 }
+
 // Check reports whether next may be taken while held is held, and records
 // nothing. If the opposite order is recorded it returns false with the shortest
 // such path, from next to held: each was held while the one after it was taken.
