@@ -241,7 +241,8 @@ func (st *Stream) Input(ctx context.Context, index uint32, n int) (unsafe.Pointe
 // A wake-up costs the feeder microseconds, as long as a hundred short tasks. So
 // while it is fast, hints are set for a lot at a time and a sleeping worker is
 // woken for several lots; a timer sees to it that this waits for no more than a
-// moment, should the input block in between. A slow feeder wakes at once.
+// moment, should the input block in between. A slow feeder wakes at once, and so
+// does one whose tasks start in order: see takeOldest.
 func (st *Stream) Submit(index uint32) {
 	m := st.s.m
 	leaf := int(index >> 6)
@@ -274,7 +275,7 @@ func (st *Stream) Submit(index uint32) {
 	st.pendBits |= 1 << (index & 63)
 	st.pending++
 	switch {
-	case !st.fast.Load(): // also when nobody sleeps: a worker may be about to
+	case !st.fast.Load(), st.round != nil: // also when nobody sleeps: a worker may be about to
 		st.flush()
 		st.wake()
 	case bits.OnesCount64(st.pendBits) >= lot:

@@ -35,7 +35,7 @@ func (w *Worker) loopLanes() {
 func (w *Worker) start(lane int, index uint32) {
 	for {
 		word := Word(w.m.words[index].Load())
-		if word.state() != Queued {
+		if word.state() != Queued || w.seen != 0 && !word.same(w.seen) {
 			w.free <- lane
 			return
 		}

@@ -125,22 +125,73 @@ func TestStaleHintKeepsOrder(t *testing.T) {
 	second, _ := p.sub.TryAcquire() // they come from a stack
 	first, _ := p.sub.TryAcquire()
 	run := w.runs.Get().(*Run)
-	// The first look finds the hint of a task that is not submitted yet.
+	// The first look meets the hint of a task that is not submitted yet.
 	queue, class := p.sub.place(&Spec{})
 	p.m.queue[queue][class].add(int(first>>6), 1<<(first&63))
-	for look := range 2 {
-		if look == 1 {
-			for _, i := range []uint32{first, second} {
-				if _, err := p.sub.Input(t.Context(), i, 8); err != nil {
-					t.Fatal(err)
-				}
-				p.sub.Submit(i, &Spec{})
-			}
+	if leaf, batch := w.find(1); batch != 0 {
+		t.Fatalf("found %d, %b, where nothing waits", leaf, batch)
+	}
+	for _, i := range []uint32{first, second} {
+		if _, err := p.sub.Input(t.Context(), i, 8); err != nil {
+			t.Fatal(err)
 		}
+		p.sub.Submit(i, &Spec{})
+	}
+	for _, want := range []uint32{first, second} {
 		leaf, batch := w.find(1)
-		if got := uint32(leaf<<6 + bits.TrailingZeros64(batch)); batch == 0 || got != first {
-			t.Fatalf("look %d found %d, want %d", look, got, first)
+		if got := uint32(leaf<<6 + bits.TrailingZeros64(batch)); batch == 0 || got != want {
+			t.Fatalf("found %d, want %d", got, want)
 		}
-		w.runOne(run, first)
+		w.runOne(run, want)
+	}
+}
+
+// What a look found is not begun when it has become another task meanwhile, whose
+// predecessors nobody looked for.
+func TestReusedDescriptorKeepsOrder(t *testing.T) {
+	t.Parallel()
+	p := newHeapPool(t, 0, 64, 0)
+	p.m.head.inOrder = 1
+	w := newWorker(p.m, 0, sched.NewWorkStealing(), sched.NewWorkStealing(), []Handler{double})
+	run := w.runs.Get().(*Run)
+	index, _ := p.sub.TryAcquire()
+	submit := func() {
+		if _, err := p.sub.Input(t.Context(), index, 8); err != nil {
+			t.Fatal(err)
+		}
+		p.sub.Submit(index, &Spec{})
+	}
+	submit()
+	if _, batch := w.find(1); batch == 0 {
+		t.Fatal("nothing found")
+	}
+	word, _ := p.m.begin(index, 0, 0) // another was quicker
+	p.m.end(index, word, Done)
+	submit()
+	w.runOne(run, index)
+	if again := Word(p.m.words[index].Load()); again.state() != Queued {
+		t.Errorf("begun out of turn: %v", again)
+	}
+}
+
+// Streams whose tasks start in order hint each before the next one can be seen.
+func TestInOrderHintsAtOnce(t *testing.T) {
+	t.Parallel()
+	p := newHeapPool(t, 0, 256, 0)
+	p.m.head.inOrder = 1
+	st := p.sub.NewStream(Spec{}, 16, false)
+	for range 16 {
+		index, err := st.Room(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := st.Input(t.Context(), index, 8); err != nil {
+			t.Fatal(err)
+		}
+		st.fast.Store(true)
+		st.Submit(index)
+		if queue, class := p.sub.place(&Spec{}); p.m.queue[queue][class].leaves[index>>6].Load()>>(index&63)&1 == 0 {
+			t.Fatalf("task %d has no hint", st.tail.Load()-1)
+		}
 	}
 }

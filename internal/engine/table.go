@@ -34,12 +34,12 @@ func (m *memory) queued(index uint32, flags Word) Word {
 
 // begin claims a waiting task for slot and returns its word; false when the
 // hint was stale. A flag that is set in between (waited, cancel) is no reason to
-// let go of it: the hint in hand may be the only one. only, when not zero, is
-// the word that must still be there.
-func (m *memory) begin(index uint32, slot int, only Word) (Word, bool) {
+// let go of it: the hint in hand may be the only one. seen, when not zero, is the
+// word of the task that is meant: nothing but its flags may have changed.
+func (m *memory) begin(index uint32, slot int, seen Word) (Word, bool) {
 	for {
 		w := Word(m.words[index].Load())
-		if w.state() != Queued || only != 0 && w != only {
+		if w.state() != Queued || seen != 0 && !w.same(seen) {
 			return 0, false
 		}
 		running := w.withState(Running).withOwner(slot)

@@ -69,6 +69,9 @@ func (w Word) attempt() int    { return int(w>>attemptShift) & attemptMask }
 func (w Word) gen() uint64     { return uint64(w) >> genShift }
 func (w Word) has(f Word) bool { return w&f != 0 }
 
+// same reports whether nothing but flags differs.
+func (w Word) same(other Word) bool { return w&^flagMask == other&^flagMask }
+
 // ended reports whether the task has come to its end and its result may be read.
 func (w Word) ended() bool { s := w.state(); return s >= Done && s < numStates }
 

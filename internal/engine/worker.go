@@ -31,6 +31,7 @@ type Worker struct {
 	rnd     *rand.Rand
 	view    view
 	cursors []int // by queue × class
+	seen    Word  // the task that find found, when tasks start in order; else 0
 
 	tally tally
 	free  chan int // lanes that run nothing; several lanes only
@@ -178,12 +179,12 @@ func (w *Worker) find(most int) (leaf int, batch uint64) {
 			}
 			q := int(take.From)
 			if w.m.head.inOrder != 0 {
-				leaf, batch = w.m.takeOldest(q, c)
+				leaf, batch, w.seen = w.oldest(q, c)
 			} else {
 				leaf, batch = w.m.queue[q][c].take(&w.cursors[q*sched.Classes+c], max(1, min(take.Max, most)), take.Half)
-			}
-			if batch == 0 && q != w.slot && q != 0 {
-				leaf, batch = w.rob(q, c)
+				if batch == 0 && q != w.slot && q != 0 {
+					leaf, batch = w.rob(q, c)
+				}
 			}
 			if batch != 0 {
 				at(PointTaken)
@@ -229,7 +230,7 @@ func (w *Worker) rob(victim, class int) (leaf int, batch uint64) {
 
 // runOne runs a task if the hint is good.
 func (w *Worker) runOne(r *Run, index uint32) {
-	word, ok := w.m.begin(index, w.slot, 0)
+	word, ok := w.m.begin(index, w.slot, w.seen)
 	if !ok {
 		return
 	}
