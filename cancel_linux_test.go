@@ -101,7 +101,8 @@ func TestALoopThatNeverReturnsIsStopped(t *testing.T) {
 	for name, lanes := range map[string]int{"one lane": 1, "three lanes": 3} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			pool := open(t, tutti.Config{Workers: 2, TasksPerWorker: lanes, Grace: 10 * time.Millisecond, Stderr: new(lines)})
+			stderr := new(lines)
+			pool := open(t, tutti.Config{Workers: 2, TasksPerWorker: lanes, Grace: 10 * time.Millisecond, Stderr: stderr})
 			g := newGate(t)
 			beside, err := Meet.Go(t.Context(), pool, g.visit(7))
 			if err != nil {
@@ -152,6 +153,9 @@ func TestALoopThatNeverReturnsIsStopped(t *testing.T) {
 			finish(t, all)
 			if n := deathsOf(pool); n != 2 {
 				t.Errorf("%d workers were replaced, want 2", n)
+			}
+			if err := pool.Close(); err != nil || stderr.String() != "" {
+				t.Errorf("the traces are the errors' and not for everybody: %v\n%s", err, stderr)
 			}
 		})
 	}

@@ -19,10 +19,12 @@ import (
 // deaths are the ways to take the worker along, by name.
 var deaths = map[string]func(){
 	"exit":     func() { os.Exit(3) },
+	"done":     func() { os.Exit(0) },
 	"kill":     func() { _ = syscall.Kill(os.Getpid(), syscall.SIGKILL); select {} },
 	"segv":     func() { _ = syscall.Kill(os.Getpid(), syscall.SIGSEGV); select {} },
 	"panic":    func() { go panic("nobody recovers this"); select {} },
 	"maps":     raceOnMap,
+	"memory":   eat,
 	"overflow": func() { fmt.Fprintln(os.Stderr, overflow(0)) },
 }
 
@@ -98,6 +100,7 @@ func TestDeathsAreExplained(t *testing.T) {
 		trace  string
 	}{
 		"exit":     {exit: 3},
+		"done":     {},
 		"kill":     {exit: 137, signal: syscall.SIGKILL},
 		"segv":     {exit: 2, trace: "SIGSEGV"},
 		"panic":    {exit: 2, trace: "panic: nobody recovers this"},
@@ -125,6 +128,9 @@ func TestDeathsAreExplained(t *testing.T) {
 			}
 			if n, err := Die.Call(t.Context(), pool, Fatal{N: 5}); n != 5 || err != nil {
 				t.Errorf("afterwards: %d, %v", n, err)
+			}
+			if w := pool.Stats().Workers[0]; w.Crashes != 1 || w.Restarts != 1 {
+				t.Errorf("%d crashes, %d restarts", w.Crashes, w.Restarts)
 			}
 		})
 	}

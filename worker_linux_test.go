@@ -62,6 +62,49 @@ var (
 	})
 )
 
+// blocked is a writer that takes nothing until it is let go.
+type blocked struct {
+	lines
+	letGo chan struct{}
+}
+
+func (b *blocked) Write(p []byte) (int, error) {
+	<-b.letGo
+	return b.lines.Write(p)
+}
+
+// What workers print last is not lost where the caller is slow to take it.
+func TestCloseWaitsForTheLastWords(t *testing.T) {
+	t.Parallel()
+	out := &blocked{letGo: make(chan struct{})}
+	pool, err := tutti.Open(t.Context(), tutti.Config{Workers: 1, Stdout: out})
+	if err != nil {
+		t.Fatal(err)
+	}
+	worker, err := os.Open(fmt.Sprintf("/proc/%d", pool.Stats().Workers[0].PID))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer worker.Close()
+	if _, err := Printer.Call(t.Context(), pool, Print{"last", "words", 100, false}); err != nil {
+		t.Fatal(err)
+	}
+	closed := make(chan error)
+	go func() { closed <- pool.Close() }()
+	for gone := false; !gone; { // its folder is empty then
+		_, err := worker.Readdirnames(1)
+		_, _ = worker.Seek(0, 0)
+		gone = err != nil
+	}
+	close(out.letGo)
+	if err := <-closed; err != nil {
+		t.Error(err)
+	}
+	if n := strings.Count(out.String(), "\n"); n != 100 {
+		t.Errorf("%d lines came", n)
+	}
+}
+
 // Lines arrive whole, whoever prints at the same time, and all that was printed
 // has arrived when Close returns.
 func TestWorkersLinesArriveWhole(t *testing.T) {

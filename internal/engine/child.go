@@ -1,17 +1,13 @@
 package engine
 
 import (
-	"bufio"
-	"bytes"
 	"errors"
 	"fmt"
 	"io"
 	"os"
 	"strconv"
 	"strings"
-	"sync"
 	"syscall"
-	"time"
 
 	"github.com/tutti-run/tutti/internal/core"
 	"github.com/tutti-run/tutti/internal/proc"
@@ -38,8 +34,8 @@ type child struct {
 	epoch   uint32        // of proc
 	status  proc.Status
 	trace   *os.File // what the process writes when it crashes
-	files   []*os.File
-	stderr  *tap      // what it prints there passes through this
+	stdout  *outlet
+	stderr  *outlet   // what it prints there passes through this
 	timer   core.Time // 0: none
 	lost    bool      // its lifeline broke and that was heard
 	forTask bool      // it was signalled for the sake of a task
@@ -58,6 +54,10 @@ func (k *child) signal(sig syscall.Signal) {
 		k.doomed = k.doomed || sig == sigKill
 		return
 	}
+	if sig == sigKill && k.lost {
+		_ = k.proc.Finish() // the kernel broke the lifeline: it is dying, of what its end will tell
+		return
+	}
 	_ = k.proc.Signal(sig) // a process that is gone needs no signal
 }
 
@@ -74,17 +74,18 @@ func (k *child) spawn(s *supervisor, epoch uint32) {
 	b.lifeline.Store(0)
 	b.state.Store(slotStarting)
 	go func() {
-		stderr := &tap{ended: make(chan struct{})}
-		p, trace, files, err := start(s, k.slot, epoch, stderr)
+		p, o, err := start(s, k.slot, epoch)
 		if err != nil {
 			s.tell(news{slot: k.slot, ev: core.Event{Kind: core.StartFailed, Epoch: epoch}, err: err})
 			return
 		}
 		s.mu.Lock()
-		k.trace, k.files, k.stderr = trace, files, stderr
+		k.trace, k.stdout, k.stderr = o.trace, o.stdout, o.stderr
 		s.mu.Unlock()
 		s.tell(news{slot: k.slot, ev: core.Event{Epoch: epoch}, proc: p})
 		status := p.Wait()
+		o.stdout.died()
+		o.stderr.died()
 		s.tell(news{slot: k.slot, ev: core.Event{Kind: core.Exited, Epoch: epoch}, status: status})
 	}()
 }
@@ -98,41 +99,61 @@ func (k *child) started(s *supervisor, p *proc.Process, epoch uint32) {
 	}
 }
 
+// outlets are where what a worker process writes comes out.
+type outlets struct {
+	trace          *os.File
+	stdout, stderr *outlet
+}
+
 // start starts a worker process with its descriptors.
-func start(s *supervisor, slot int, epoch uint32, stderr *tap) (p *proc.Process, trace *os.File, files []*os.File, err error) {
+func start(s *supervisor, slot int, epoch uint32) (p *proc.Process, o outlets, err error) {
+	var writeEnds []*os.File
 	defer func() {
+		closeAll(writeEnds)
 		if err != nil {
-			closeAll(files)
+			o.close()
 		}
 	}()
-	if trace, err = crashFile(); err != nil {
-		return nil, nil, nil, err
+	if o.trace, err = crashFile(); err != nil {
+		return nil, o, err
 	}
-	files = append(files, trace)
-	outR, outW, err := os.Pipe()
-	if err != nil {
-		return nil, nil, files, err
-	}
-	errR, errW, err := os.Pipe()
-	if err != nil {
-		closeAll([]*os.File{outR, outW})
-		return nil, nil, files, err
+	for _, to := range []struct {
+		outlet **outlet
+		w      io.Writer
+	}{{&o.stdout, s.cfg.Stdout}, {&o.stderr, s.cfg.Stderr}} {
+		r, w, err := os.Pipe()
+		if err != nil {
+			return nil, o, err
+		}
+		*to.outlet = &outlet{r: r, w: to.w, drained: make(chan struct{}), tell: s.pouring.Done}
+		writeEnds = append(writeEnds, w)
 	}
 	p, err = proc.Start(proc.Spec{
 		Path: proc.Self(), Name: os.Args[0],
 		Env:    append(s.cfg.Env[:len(s.cfg.Env):len(s.cfg.Env)], fmt.Sprintf("%s=%d:%d:%d", marker, layoutVersion, slot, epoch)),
-		Stdout: outW, Stderr: errW,
-		Extra:       append([]*os.File{s.life.seg, s.life.read, trace}, s.cfg.Files...),
+		Stdout: writeEnds[0], Stderr: writeEnds[1],
+		Extra:       append([]*os.File{s.life.seg, s.life.read, o.trace}, s.cfg.Files...),
 		OOMScoreAdj: s.life.oomScore,
 	})
-	closeAll([]*os.File{outW, errW})
 	if err != nil {
-		closeAll([]*os.File{outR, errR})
-		return nil, nil, files, err
+		return nil, o, err
 	}
-	go copyLines(s.cfg.Stdout, outR, nil)
-	go copyLines(s.cfg.Stderr, errR, stderr)
-	return p, trace, files, nil
+	for _, out := range []*outlet{o.stdout, o.stderr} {
+		s.pouring.Add(1)
+		go out.pour()
+	}
+	return p, o, nil
+}
+
+func (o outlets) close() {
+	if o.trace != nil {
+		_ = o.trace.Close()
+	}
+	for _, out := range []*outlet{o.stdout, o.stderr} {
+		if out != nil {
+			_ = out.r.Close()
+		}
+	}
 }
 
 func closeAll(files []*os.File) {
@@ -141,13 +162,24 @@ func closeAll(files []*os.File) {
 	}
 }
 
+// hush keeps from the caller the trace that SIGQUIT will have the process write.
+func (k *child) hush(s *supervisor) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if k.stderr != nil {
+		k.stderr.quit.Store(true)
+	}
+}
+
 // release closes what was kept for the process.
 func (k *child) release(s *supervisor) {
 	s.mu.Lock()
-	files := k.files
-	k.files, k.trace, k.stderr = nil, nil, nil
+	trace := k.trace
+	k.trace, k.stdout, k.stderr = nil, nil, nil
 	s.mu.Unlock()
-	closeAll(files)
+	if trace != nil {
+		_ = trace.Close()
+	}
 	k.proc = nil
 	b := &s.m.slot[k.slot]
 	b.pid.Store(0)
@@ -159,14 +191,17 @@ func (k *child) crash(m *memory) Crash {
 		Status: k.status.String(), Exit: k.status.Exit, Signal: int(k.status.Signal), OOM: k.status.OOM,
 		Worker: k.slot, PID: k.pid(), Trace: k.readTrace(),
 	}
-	if k.proc != nil && !k.forTask && !k.left() {
+	if k.proc != nil && !k.forTask && !k.left(m) {
 		m.slot[k.slot].stats.crashes.Add(1)
 	}
 	return c
 }
 
-// left reports whether the process ended because it was asked to leave.
-func (k *child) left() bool { return k.status.Exit == exitLeft && k.status.Signal == 0 }
+// left reports whether the process ended because it was asked to leave. A task may
+// have ended it with the same status.
+func (k *child) left(m *memory) bool {
+	return m.slot[k.slot].stop.Load() != 0 && k.status.Exit == exitLeft && k.status.Signal == 0
+}
 
 // readTrace returns the crash trace, with its cause in front: the runtime writes
 // "fatal error: …" to standard error alone.
@@ -178,7 +213,7 @@ func (k *child) readTrace() string {
 	if err != nil || info.Size() == 0 {
 		return ""
 	}
-	return k.stderr.fatal() + trace(func(off int64, n int) []byte {
+	return k.stderr.cause() + trace(func(off int64, n int) []byte {
 		b := make([]byte, n)
 		got, err := k.trace.ReadAt(b, off)
 		if err != nil && !errors.Is(err, io.EOF) {
@@ -230,75 +265,4 @@ func newLifelines(shared *shm.Segment) (*lifelines, error) {
 
 func (l *lifelines) close() {
 	closeAll([]*os.File{l.read, l.write, l.seg})
-}
-
-// tap remembers the line in which a dying Go program says why.
-type tap struct {
-	mu    sync.Mutex
-	line  string
-	ended chan struct{} // closed when nothing more will come
-}
-
-func (t *tap) see(line []byte) {
-	if t == nil || !bytes.HasPrefix(line, []byte("fatal error: ")) {
-		return
-	}
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	if t.line == "" {
-		t.line = string(line)
-	}
-}
-
-// lastWords is how long the supervisor waits for what a dead process has
-// written to standard error. Its own lines are in the pipe already; only a
-// descendant that holds the pipe open makes it wait for this long.
-const lastWords = 20 * time.Millisecond
-
-func (t *tap) fatal() string {
-	select {
-	case <-t.ended:
-	case <-time.After(lastWords):
-	}
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	return t.line
-}
-
-// lineMax is the length up to which a line is kept whole.
-const lineMax = 1 << 20
-
-// linesMu keeps lines of different workers apart.
-var linesMu sync.Mutex
-
-// copyLines copies from r to w line by line; a line that never ends is copied in
-// pieces.
-func copyLines(w io.Writer, r *os.File, t *tap) {
-	defer r.Close()
-	if t != nil {
-		defer close(t.ended)
-	}
-	in := bufio.NewReaderSize(r, 64<<10)
-	var long []byte // the beginning of a line that did not fit the buffer
-	for {
-		line, err := in.ReadSlice('\n')
-		full := errors.Is(err, bufio.ErrBufferFull)
-		if full && len(long) < lineMax || len(long) > 0 {
-			long = append(long, line...)
-			line = long
-		}
-		if full && len(long) < lineMax {
-			continue
-		}
-		if len(line) > 0 {
-			t.see(line)
-			linesMu.Lock()
-			_, _ = w.Write(line) // a caller whose output is gone still wants its results
-			linesMu.Unlock()
-		}
-		long = long[:0]
-		if err != nil && !full {
-			return
-		}
-	}
 }

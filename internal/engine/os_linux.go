@@ -2,6 +2,7 @@ package engine
 
 import (
 	"fmt"
+	"io"
 	"os"
 	"syscall"
 	"time"
@@ -59,4 +60,25 @@ func segmentFile(seg *shm.Segment) (*os.File, error) {
 func lifelineFile() *os.File {
 	_ = unix.SetNonblock(fdLifeline, true)
 	return os.NewFile(fdLifeline, "lifeline")
+}
+
+// errNothingNow is what readNow returns where a read would wait.
+var errNothingNow = unix.EAGAIN
+
+// readNow reads what is in a pipe, without waiting for more.
+func readNow(r *os.File, b []byte) (n int, err error) {
+	conn, err := r.SyscallConn()
+	if err != nil {
+		return 0, err
+	}
+	if e := conn.Read(func(fd uintptr) bool { n, err = unix.Read(int(fd), b); return true }); e != nil {
+		return 0, e
+	}
+	switch {
+	case err != nil:
+		return 0, err
+	case n == 0:
+		return 0, io.EOF
+	}
+	return n, nil
 }

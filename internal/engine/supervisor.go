@@ -33,6 +33,7 @@ type supervisor struct {
 	mu      sync.Mutex
 	news    []news
 	closing bool
+	pouring sync.WaitGroup // what workers have written and was not copied yet
 
 	lastDeath error // for the error of a pool that gave up
 	fatal     error
@@ -133,10 +134,25 @@ func (s *supervisor) run() {
 		next = min(next, s.fireTimers())
 		if told && s.vacant() {
 			s.life.close()
+			s.awaitLastWords()
 			return
 		}
 		s.m.head.nextWake.Store(int64(next)) // SYNC deadline: pairs with Worker.startTimer
 		s.sleep(bell, next)
+	}
+}
+
+// awaitLastWords waits until what the workers wrote has reached the caller, but
+// for no more than a moment if the caller does not take it.
+func (s *supervisor) awaitLastWords() {
+	poured := make(chan struct{})
+	go func() {
+		s.pouring.Wait()
+		close(poured)
+	}()
+	select {
+	case <-poured:
+	case <-time.After(lastWords):
 	}
 }
 
@@ -244,6 +260,7 @@ func (s *supervisor) stepStop(st *stopping, ev core.StopEvent) (over bool) {
 			s.m.ringControl(st.slot)
 		case core.SendQuit:
 			k.forTask = true
+			k.hush(s)
 			k.signal(sigQuit)
 		case core.KillWorker:
 			k.forTask = true
@@ -320,7 +337,7 @@ func (s *supervisor) do(k *child, a core.Action) {
 	case core.ReportStuck:
 		s.say("tutti: worker %d (process %d) does not end after SIGKILL; is it waiting for a device or a network file system?\n", k.slot, k.pid())
 	case core.RecoverAll:
-		if s.cfg.Adopt && !k.left() {
+		if s.cfg.Adopt && !k.left(s.m) {
 			s.endOrphans(k)
 		}
 		s.recoverAll(k.slot, cause, k.crash(s.m))

@@ -25,6 +25,9 @@ func (p *Process) PID() int { return 0 }
 // Signal returns an error that wraps errors.ErrUnsupported.
 func (p *Process) Signal(syscall.Signal) error { return errOther }
 
+// Finish returns an error that wraps errors.ErrUnsupported.
+func (p *Process) Finish() error { return errOther }
+
 // Wait returns at once, without a status.
 func (p *Process) Wait() Status { return Status{Exit: -1} }
 

@@ -87,12 +87,20 @@ func (p *Process) PID() int { return p.child.pid }
 // its end was seen by Wait the error is os.ErrProcessDone; to a process that is
 // dead and not yet waited for a signal goes without error and effect.
 func (p *Process) Signal(sig syscall.Signal) error {
+	if sig == syscall.SIGKILL {
+		p.killed.Store(true)
+	}
+	return p.send(sig)
+}
+
+// Finish sends SIGKILL to a process that is dying already, to be sure of its end:
+// it is not taken for what killed it.
+func (p *Process) Finish() error { return p.send(syscall.SIGKILL) }
+
+func (p *Process) send(sig syscall.Signal) error {
 	conn, err := p.pidfd.SyscallConn()
 	if err != nil {
 		return os.ErrProcessDone
-	}
-	if sig == syscall.SIGKILL {
-		p.killed.Store(true)
 	}
 	var sent error
 	err = conn.Control(func(fd uintptr) { sent = unix.PidfdSendSignal(int(fd), sig, nil, 0) })
