@@ -86,6 +86,9 @@ func (f *Func[In, Out]) Name() string { return f.name }
 
 // spec is what the engine is to know of a task of this function.
 func (f *Func[In, Out]) spec(ctx context.Context, p *Pool, o *options) (engine.Spec, error) {
+	if err := o.check(p.Workers()); err != nil {
+		return engine.Spec{}, err
+	}
 	last := f.last.Load()
 	if last == nil || last.pool != p {
 		n, err := p.number(f.name)

@@ -1,8 +1,11 @@
 package tutti
 
 import (
+	"fmt"
 	"slices"
 	"time"
+
+	"github.com/tutti-run/tutti/internal/engine"
 )
 
 // Option changes how a call's tasks are run.
@@ -19,6 +22,21 @@ type options struct {
 	window     int
 }
 
+// check says what of the options cannot be had from a pool.
+func (o *options) check(workers int) error {
+	switch {
+	case o.timeout < 0:
+		return fmt.Errorf("tutti: Timeout(%v): a time limit is above 0, or 0 for none", o.timeout)
+	case o.attempts < 0:
+		return fmt.Errorf("tutti: Retries(%d): between 0 and %d", o.attempts, engine.MaxAttempts-1)
+	case o.attempts > engine.MaxAttempts:
+		return fmt.Errorf("tutti: Retries(%d): between 0 and %d", o.attempts-1, engine.MaxAttempts-1)
+	case o.affinity < 0 || o.affinity > workers:
+		return fmt.Errorf("tutti: Affinity(%d): the workers are 1 to %d, and 0 is any", o.affinity, workers)
+	}
+	return nil
+}
+
 func (o *options) apply(opts []Option) {
 	for _, f := range opts {
 		f(o)
@@ -28,16 +46,27 @@ func (o *options) apply(opts []Option) {
 // Timeout limits how long each task may run, counted from its start. A task
 // past its limit has its context cancelled; one that still runs after
 // Config.Grace is killed. Either way only that task fails, with an error that is
-// context.DeadlineExceeded.
+// context.DeadlineExceeded. 0 is no limit.
+//
+// A call within a task that finds no room in the pool runs in place, as a plain call
+// of the function: then its context ends, but nobody kills it.
 func Timeout(d time.Duration) Option { return func(o *options) { o.timeout = d } }
 
 // Retries sets how often a task is run again after its worker died of it; 0
 // means that the first such death is its end. Without this option it is 2.
-// Deaths that other tasks are to blame for do not count.
-func Retries(n int) Option { return func(o *options) { o.attempts = max(0, n) + 1 } }
+// Deaths that other tasks are to blame for do not count. The most is 254.
+func Retries(n int) Option {
+	return func(o *options) {
+		if o.attempts = n + 1; n < 0 {
+			o.attempts = n // to be refused; 0 would be the default
+		}
+	}
+}
 
 // AtMostOnce has each task begun once only: when its worker dies it fails with
-// a CrashError, whoever was to blame.
+// a CrashError, whoever was to blame. It shares its worker with no other task, but
+// for the one that waits for it, where a task calls another, and those that run
+// beside that one (Config.TasksPerWorker).
 func AtMostOnce() Option { return func(o *options) { o.atMostOnce = true } }
 
 // Contained says of tasks that run AtMostOnce that they cannot harm their worker,

@@ -22,7 +22,8 @@ import (
 // goroutines at once.
 type Codec[T any] struct {
 	Way  Way
-	Size int // of T when Plain, of an element when Elements
+	Size int  // of T when Plain, of an element when Elements
+	deep bool // values may hold others of their type: see depthMax
 }
 
 // Way is how values of a type become bytes.
@@ -41,16 +42,16 @@ func New[T any](what string) (Codec[T], error) {
 	t := reflect.TypeFor[T]()
 	switch {
 	case IsPlain(t):
-		return Codec[T]{Plain, int(t.Size())}, nil
+		return Codec[T]{Way: Plain, Size: int(t.Size())}, nil
 	case t.Kind() == reflect.String:
-		return Codec[T]{Elements, 1}, nil
+		return Codec[T]{Way: Elements, Size: 1}, nil
 	case t.Kind() == reflect.Slice && IsPlain(t.Elem()) && t.Elem().Size() > 0:
-		return Codec[T]{Elements, int(t.Elem().Size())}, nil
+		return Codec[T]{Way: Elements, Size: int(t.Elem().Size())}, nil
 	}
 	if err := travels(t, what, map[reflect.Type]bool{}); err != nil {
 		return Codec[T]{}, err
 	}
-	return Codec[T]{Way: Encoded}, nil
+	return Codec[T]{Way: Encoded, deep: recursive(t, map[reflect.Type]bool{})}, nil
 }
 
 // IsPlain reports whether a value of t is its own memory and nothing else.
@@ -202,7 +203,7 @@ var (
 		Time: cbor.TimeRFC3339Nano, NaNConvert: cbor.NaNConvertNone, InfConvert: cbor.InfConvertNone,
 	}.UserBufferEncMode())
 	Decoding = must(cbor.DecOptions{
-		UTF8: cbor.UTF8DecodeInvalid, MaxNestedLevels: 65535, MaxArrayElements: 1<<31 - 1, MaxMapPairs: 1<<31 - 1,
+		UTF8: cbor.UTF8DecodeInvalid, MaxNestedLevels: depthMax, MaxArrayElements: 1<<31 - 1, MaxMapPairs: 1<<31 - 1,
 	}.DecMode())
 )
 
@@ -229,6 +230,11 @@ func (c *Codec[T]) Bytes(v *T) ([]byte, *bytes.Buffer, error) {
 			len  int
 		})(unsafe.Pointer(v))
 		return unsafe.Slice((*byte)(h.data), h.len*c.Size), nil, nil
+	}
+	if c.deep {
+		if err := shallow(reflect.ValueOf(v).Elem(), depthMax); err != nil {
+			return nil, nil, err
+		}
 	}
 	b := Buffers.Get().(*bytes.Buffer)
 	b.Reset()

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"math"
 	"reflect"
+	"strings"
 	"testing"
 	"time"
 	"unsafe"
@@ -72,4 +73,61 @@ func sameBits(a, b everything) bool {
 	same := math.Float64bits(a.F) == math.Float64bits(b.F) && math.Float32bits(a.G) == math.Float32bits(b.G)
 	a.F, a.G, b.F, b.G = 0, 0, 0, 0
 	return same && reflect.DeepEqual(a, b)
+}
+
+type chain struct{ Next *chain }
+
+type tree struct {
+	Kids map[string][]*tree
+	At   time.Time
+}
+
+// What is too deep to be read, or contains itself, is refused when it is written.
+func TestDepth(t *testing.T) {
+	t.Parallel()
+	chains, err := New[*chain]("in")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var list *chain
+	for range depthMax {
+		list = &chain{list}
+	}
+	back, err := chains.trip(list)
+	n := 0
+	for c := back; c != nil; c = c.Next {
+		n++
+	}
+	if n != depthMax || err != nil {
+		t.Errorf("%d levels came back, %v", n, err)
+	}
+	list = &chain{list}
+	if _, err := chains.trip(list); err == nil || !strings.Contains(err.Error(), "65535 levels") {
+		t.Errorf("one level too many: %v", err)
+	}
+	list.Next = list
+	if _, err := chains.trip(list); err == nil || !strings.Contains(err.Error(), "contains itself") {
+		t.Errorf("a circle: %v", err)
+	}
+	trees, err := New[tree]("in")
+	if err != nil {
+		t.Fatal(err)
+	}
+	leaf := &tree{At: time.Unix(1, 0).UTC()}
+	top := tree{Kids: map[string][]*tree{"a": {leaf, leaf}, "b": nil}}
+	if back, err := trees.trip(top); err != nil || !reflect.DeepEqual(back, top) {
+		t.Errorf("%+v, %v", back, err)
+	}
+	leaf.Kids = map[string][]*tree{"up": {leaf, leaf}}
+	if _, err := trees.trip(top); err == nil || !strings.Contains(err.Error(), "contains itself") {
+		t.Errorf("a circle through a map: %v", err)
+	}
+	for what, deep := range map[string]bool{"chain": chains.deep, "tree": trees.deep} {
+		if !deep {
+			t.Errorf("%s: not seen to be recursive", what)
+		}
+	}
+	if flat, err := New[struct{ A, B []string }]("in"); err != nil || flat.deep {
+		t.Errorf("taken for recursive: %v", err)
+	}
 }

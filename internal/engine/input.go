@@ -2,6 +2,7 @@ package engine
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math"
 	"unsafe"
@@ -93,14 +94,21 @@ func (s *Submitter) allocInput(ctx context.Context, n int) (ref shm.Ref, err err
 	return ref, err
 }
 
-// tryAlloc takes n bytes for an input; ok is false if the budget does not allow it.
+// tryAlloc takes n bytes for an input. ok is false where there is no room now and
+// will be when another input of this process is done with. While the memory is full
+// of slices and results nobody can tell when, and the error wraps ErrFull.
 func (s *Submitter) tryAlloc(n int) (ref shm.Ref, ok bool, err error) {
 	if s.inputBytes.Add(int64(n)) > s.budget {
 		s.inputBytes.Add(-int64(n))
 		return 0, false, nil
 	}
-	if ref, err = s.heap.Alloc(n); err != nil {
-		s.inputBytes.Add(-int64(n))
+	ref, err = s.heap.Alloc(n)
+	if err == nil {
+		return ref, true, nil
 	}
-	return ref, true, err
+	others := s.inputBytes.Add(-int64(n))
+	if !errors.Is(err, shm.ErrFull) {
+		return 0, true, err
+	}
+	return 0, others <= 0, fmt.Errorf("%w: slices and results leave no memory for an input of %d bytes; free some, or give the pool more (Config.Memory): %w", ErrFull, n, err)
 }
