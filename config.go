@@ -23,7 +23,8 @@ type Config struct {
 	// "work-stealing" (the default) or "round-robin".
 	Policy string
 	// Pin binds each worker to a CPU of its own, spread over cores, caches and
-	// NUMA nodes.
+	// NUMA nodes. A worker has threads for that one only (GOMAXPROCS,
+	// OMP_NUM_THREADS and its like).
 	Pin bool
 	// Tasks is the most tasks that are in the pool at once, waiting, running or
 	// not yet collected: a multiple of 64 up to 65536; 0 means 4096. Submitting
@@ -31,7 +32,7 @@ type Config struct {
 	Tasks int
 	// Memory bounds the shared memory for inputs and results that do not fit into
 	// a task's descriptor, and for slices; 0 means half of this machine's, or of
-	// its cgroup's. A quarter of it may hold inputs that wait. It is taken from
+	// its cgroup's, or an eighth of what this process may map (ulimit -v). A quarter of it may hold inputs that wait. It is taken from
 	// the system only as it is used. The most is 1 TiB, less 64 KiB.
 	Memory int64
 	// Grace is how long a task that was cancelled, or is past its time limit, may

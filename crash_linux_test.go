@@ -149,7 +149,6 @@ func TestRetries(t *testing.T) {
 		"two die":                 {2, nil, []int{1, 2, 3}, false},
 		"three die":               {3, nil, []int{1, 2, 3}, true},
 		"no retry":                {1, []tutti.Option{tutti.Retries(0)}, []int{1}, true},
-		"less than none":          {1, []tutti.Option{tutti.Retries(-5)}, []int{1}, true},
 		"one of five":             {4, []tutti.Option{tutti.Retries(5)}, []int{1, 2, 3, 4, 5}, false},
 		"at most once":            {1, []tutti.Option{tutti.AtMostOnce()}, []int{1}, true},
 		"at most once, contained": {1, []tutti.Option{tutti.AtMostOnce(), tutti.Contained()}, []int{1}, true},

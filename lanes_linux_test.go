@@ -186,10 +186,8 @@ func TestPriorityAndAffinity(t *testing.T) {
 			t.Errorf("%d of 20 tasks ran at worker %d", there, worker)
 		}
 	}
-	for _, nobody := range []int{-1, 0, 99, 1 << 40} {
-		if _, err := Where.Call(t.Context(), pool, 0, tutti.Affinity(nobody)); err != nil {
-			t.Errorf("at worker %d: %v", nobody, err)
-		}
+	if _, err := Where.Call(t.Context(), pool, 0, tutti.Affinity(0)); err != nil {
+		t.Errorf("at any worker: %v", err)
 	}
 }
 

@@ -65,3 +65,31 @@ func TestOneCPU(t *testing.T) {
 		t.Errorf("%v\n%s", err, out)
 	}
 }
+
+// Where the address space is limited, the zero Config makes a pool that fits.
+func TestLittleAddressSpace(t *testing.T) {
+	t.Parallel()
+	if raceDetector {
+		t.Skip("the race detector maps terabytes")
+	}
+	if os.Getenv("TUTTI_TEST_ADDRESSES") != "" {
+		pool, err := tutti.Open(t.Context(), tutti.Config{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer pool.Close()
+		if n, err := Echo.Call(t.Context(), pool, 5); n != 5 || err != nil {
+			t.Errorf("%d, %v", n, err)
+		}
+		return
+	}
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.Command("/bin/sh", "-c", `ulimit -v 4000000 && exec "$0" -test.timeout=60s '-test.run=^TestLittleAddressSpace$'`, self)
+	cmd.Env = append(os.Environ(), "TUTTI_TEST_ADDRESSES=1")
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Errorf("%v\n%s", err, out)
+	}
+}

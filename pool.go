@@ -95,37 +95,15 @@ func (c Config) engine(m *topo.Machine, names []string) (engine.Config, error) {
 	workers := cmp.Or(c.Workers, cpus)
 	lanes := cmp.Or(c.Concurrency, workers*cmp.Or(c.TasksPerWorker, 1))
 	tasks := cmp.Or(c.Tasks, DefaultTasks)
-	switch {
-	case workers < 1 || workers >= engine.MaxSlots:
-		return engine.Config{}, fmt.Errorf("tutti: Config.Workers is %d: 1 to %d are possible", workers, engine.MaxSlots-1)
-	case c.TasksPerWorker < 0:
-		return engine.Config{}, fmt.Errorf("tutti: Config.TasksPerWorker is %d", c.TasksPerWorker)
-	case c.Memory < 0 || c.Memory > engine.MemoryMax:
-		return engine.Config{}, fmt.Errorf("tutti: Config.Memory is %d: up to %d bytes are possible, and 0 for half of the machine's", c.Memory, int64(engine.MemoryMax))
-	case c.MaxRestarts < 0:
-		return engine.Config{}, fmt.Errorf("tutti: Config.MaxRestarts is %d: 1 or more is possible, and 0 for 8 a worker", c.MaxRestarts)
-	case c.Grace < 0 || c.AttachTimeout < 0:
-		return engine.Config{}, fmt.Errorf("tutti: Config.Grace is %v, Config.AttachTimeout %v: neither is below 0", c.Grace, c.AttachTimeout)
-	case lanes < workers:
-		return engine.Config{}, fmt.Errorf("tutti: Config.Concurrency is %d, less than the %d workers", lanes, workers)
-	case c.Spin > time.Second:
-		return engine.Config{}, fmt.Errorf("tutti: Config.Spin is %v: at most a second is possible", c.Spin)
-	case lanes > 1<<16:
-		return engine.Config{}, fmt.Errorf("tutti: %d tasks at once: at most 65536 are possible", lanes)
-	case tasks < 64 || tasks > 1<<16 || tasks%64 != 0:
-		return engine.Config{}, fmt.Errorf("tutti: Config.Tasks is %d: a multiple of 64 from 64 to 65536 is possible", tasks)
-	}
-	memory := c.Memory
-	if memory == 0 {
-		memory = m.MemoryBytes
-		if m.MemoryLimit > 0 {
-			memory = min(memory, m.MemoryLimit)
-		}
-		memory /= 2
+	if err := c.check(workers, lanes, tasks); err != nil {
+		return engine.Config{}, err
 	}
 	share := max(1, cpus/workers)
+	if c.Pin {
+		share = 1
+	}
 	cfg := engine.Config{
-		Workers: workers, Lanes: lanes, Policy: c.Policy, Threads: share, Tasks: tasks, Memory: memory,
+		Workers: workers, Lanes: lanes, Policy: c.Policy, Threads: share, Tasks: tasks, Memory: cmp.Or(c.Memory, ownShare(m)),
 		SpinNs:  int64(c.Spin),
 		InOrder: c.InOrder,
 		Limits:  core.StopLimits{Grace: core.Span(cmp.Or(c.Grace, 2*time.Second)), QuitGrace: core.Second},
@@ -155,6 +133,44 @@ func (c Config) engine(m *topo.Machine, names []string) (engine.Config, error) {
 		cfg.Env = workerEnv(os.Environ(), share)
 	}
 	return cfg, nil
+}
+
+// check says what of a Config cannot be had. The figures are those that it comes to.
+func (c Config) check(workers, lanes, tasks int) error {
+	switch {
+	case workers < 1 || workers >= engine.MaxSlots:
+		return fmt.Errorf("tutti: Config.Workers is %d: 1 to %d are possible", workers, engine.MaxSlots-1)
+	case c.TasksPerWorker < 0:
+		return fmt.Errorf("tutti: Config.TasksPerWorker is %d", c.TasksPerWorker)
+	case c.Memory < 0 || c.Memory > engine.MemoryMax:
+		return fmt.Errorf("tutti: Config.Memory is %d: up to %d bytes are possible, and 0 for half of the machine's", c.Memory, int64(engine.MemoryMax))
+	case c.MaxRestarts < 0:
+		return fmt.Errorf("tutti: Config.MaxRestarts is %d: 1 or more is possible, and 0 for 8 a worker", c.MaxRestarts)
+	case c.Grace < 0 || c.AttachTimeout < 0:
+		return fmt.Errorf("tutti: Config.Grace is %v, Config.AttachTimeout %v: neither is below 0", c.Grace, c.AttachTimeout)
+	case lanes < workers:
+		return fmt.Errorf("tutti: Config.Concurrency is %d, less than the %d workers", lanes, workers)
+	case c.Spin > time.Second:
+		return fmt.Errorf("tutti: Config.Spin is %v: at most a second is possible", c.Spin)
+	case lanes > 1<<16:
+		return fmt.Errorf("tutti: %d tasks at once: at most 65536 are possible", lanes)
+	case tasks < 64 || tasks > 1<<16 || tasks%64 != 0:
+		return fmt.Errorf("tutti: Config.Tasks is %d: a multiple of 64 from 64 to 65536 is possible", tasks)
+	}
+	return nil
+}
+
+// ownShare is how much memory a pool may take of a machine where nobody says.
+func ownShare(m *topo.Machine) int64 {
+	memory := m.MemoryBytes
+	if m.MemoryLimit > 0 {
+		memory = min(memory, m.MemoryLimit)
+	}
+	memory /= 2
+	if m.AddressSpace > 0 {
+		memory = min(memory, m.AddressSpace/8) // it is mapped as a whole, and as much for spaces
+	}
+	return memory
 }
 
 // threadVariables bound the threads of numerical libraries, which otherwise

@@ -60,9 +60,10 @@ func (m poolMemory) Alloc(n int) (shm.Ref, error) {
 	return ref, nil
 }
 
+// Bytes and Free serve a pool that is being drained, too: its tasks use the memory.
 func (m poolMemory) Bytes(ref shm.Ref, n int) ([]byte, error) {
-	if err := m.p.enter(); err != nil {
-		return nil, err
+	if !m.p.look() {
+		return nil, ErrClosed
 	}
 	defer m.p.leave()
 	m.p.lent.Store(true)
@@ -70,8 +71,8 @@ func (m poolMemory) Bytes(ref shm.Ref, n int) ([]byte, error) {
 }
 
 func (m poolMemory) Free(ref shm.Ref) error {
-	if err := m.p.enter(); err != nil {
-		return err
+	if !m.p.look() {
+		return ErrClosed
 	}
 	defer m.p.leave()
 	return m.p.sub.FreeMemory(ref)

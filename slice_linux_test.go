@@ -252,3 +252,37 @@ func TestSliceRefuses(t *testing.T) {
 		t.Errorf("a zero view: %v", err)
 	}
 }
+
+// While the pool is drained its slices are there: whoever waits for the last
+// results reads them out of the slices.
+func TestSliceWhileDraining(t *testing.T) {
+	t.Parallel()
+	pool, g := open(t, tutti.Config{Workers: 1}), newGate(t)
+	s, err := tutti.NewSlice[int64](pool, 8)
+	if err != nil {
+		t.Fatal(err)
+	}
+	busy, err := Meet.Go(t.Context(), pool, g.visit(0))
+	if err != nil {
+		t.Fatal(err)
+	}
+	guest := g.await(1)[0]
+	drained := make(chan error)
+	go func() { drained <- pool.Drain(t.Context()) }()
+	for err := error(nil); !errors.Is(err, tutti.ErrClosed); { // until it is being drained
+		_, err = tutti.NewSlice[int64](pool, 1)
+	}
+	if data, err := s.Data(); len(data) != 8 || err != nil {
+		t.Errorf("%d elements, %v", len(data), err)
+	}
+	if err := s.Free(); err != nil {
+		t.Error(err)
+	}
+	guest.letGo()
+	if _, err := busy.Wait(t.Context()); err != nil {
+		t.Error(err)
+	}
+	if err := <-drained; err != nil {
+		t.Error(err)
+	}
+}

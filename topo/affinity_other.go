@@ -17,3 +17,5 @@ func Affinity() ([]int, error) {
 func PinProcess(cpus ...int) error {
 	return fmt.Errorf("pin the process on %s: %w; run without pinning, or on Linux", runtime.GOOS, errors.ErrUnsupported)
 }
+
+func addressSpace() int64 { return 0 }

@@ -48,6 +48,8 @@ type Machine struct {
 	// MemoryLimit is the most memory a cgroup grants, in bytes, tightest of this cgroup and its
 	// visible ancestors. 0 is no limit. It may exceed MemoryBytes.
 	MemoryLimit int64
+	// AddressSpace is the most memory that this process may map, in bytes (ulimit -v). 0 is no limit.
+	AddressSpace int64
 
 	caches map[int]cache // by CPU.L3; for String alone
 }
@@ -67,7 +69,9 @@ func Detect() (*Machine, error) {
 	if err != nil {
 		allowed = nil // not Linux, or refused: then detect goes by what is online
 	}
-	return detect(os.DirFS("/"), allowed), nil
+	m := detect(os.DirFS("/"), allowed)
+	m.AddressSpace = addressSpace()
+	return m, nil
 }
 
 // Parallelism is the number of workers that can compute at once, at least 1: one a CPU, or the quota
