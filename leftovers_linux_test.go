@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"syscall"
 	"time"
@@ -16,6 +17,7 @@ type holdings map[string]int
 // census counts them.
 func census() holdings {
 	h := holdings{}
+	open := map[uint64]bool{} // segments that a descriptor holds
 	fds, _ := filepath.Glob("/proc/self/fd/*")
 	for _, fd := range fds {
 		to, err := os.Readlink(fd)
@@ -31,6 +33,17 @@ func census() holdings {
 			if syscall.Stat(fd, &st) == nil && st.Blocks*512 <= 64<<10 {
 				h["descriptor "+kind]--
 			}
+			open[st.Ino] = true
+		}
+	}
+	maps, _ := os.ReadFile("/proc/self/maps")
+	for line := range strings.Lines(string(maps)) {
+		fields := strings.Fields(line)
+		if len(fields) < 6 || !strings.HasPrefix(fields[5], "/memfd:tutti") {
+			continue
+		}
+		if inode, err := strconv.ParseUint(fields[4], 10, 64); err != nil || !open[inode] {
+			h["mapping of a segment without a descriptor"]++
 		}
 	}
 	for _, pid := range children(os.Getpid()) {
