@@ -36,6 +36,10 @@ func openWorkshop(quick bool, rounds int) (*workshop, error) {
 	if err != nil {
 		return nil, err
 	}
+	// What tutti notes of the runs here is none of the user's journal.
+	if err := os.Setenv("XDG_STATE_HOME", filepath.Join(dir, "state")); err != nil {
+		return nil, err
+	}
 	w := &workshop{dir: dir, quick: quick, rounds: rounds}
 	w.spawn = sync.OnceValues(w.buildSpawn)
 	w.goplugin = sync.OnceValues(w.buildGoPlugin)

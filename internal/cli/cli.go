@@ -8,6 +8,7 @@
 package cli
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -96,6 +97,7 @@ const semaphoreName = "sem"
 func run(root *cobra.Command, name string, args []string) (code int, err error) {
 	var before []string
 	code = exitUsage
+	words := args
 	isMap := name == parallelName && !completes(args) || name == semaphoreName
 	if name == parallelName && completes(args) {
 		args = append([]string{args[0], "map"}, args[1:]...)
@@ -103,6 +105,7 @@ func run(root *cobra.Command, name string, args []string) (code int, err error) 
 	isSem := !isMap && len(args) > 0 && args[0] == semaphoreName
 	if !isMap && len(args) > 0 && (isSem || args[0] == "map") {
 		isMap, before, args = true, args[:1], args[1:]
+		words = args
 	}
 	if isMap {
 		if !isSem {
@@ -115,7 +118,7 @@ func run(root *cobra.Command, name string, args []string) (code int, err error) 
 	root.SetArgs(append(before[:len(before):len(before)], args...))
 	out := &spoken{to: os.Stdout}
 	root.SetOut(out)
-	if err = root.Execute(); err == nil {
+	if err = root.ExecuteContext(withLine(context.Background(), line{words, args})); err == nil {
 		err, code = out.err, 0
 		if err != nil {
 			code = exitMapUsage
@@ -172,6 +175,7 @@ may crash, hang or be killed while nothing is lost.
 	})
 	root.CompletionOptions.DisableDefaultCmd = true
 	root.AddCommand(newMap("tutti map"), newSem("tutti sem"), newLock(), newBarrier(), newIPC(), newMan(), newCompletion())
+	root.AddCommand(newRuns(), newShow(), newResume(), newRerun())
 	return root
 }
 

@@ -22,7 +22,13 @@ type finished struct {
 	Ticket  uint64        `cbor:"6,keyasint,omitempty"`
 	Path    string        `cbor:"7,keyasint,omitempty"` // where --results puts it
 	Mark    mark          `cbor:"8,keyasint,omitempty"`
+	Dir     string        `cbor:"9,keyasint,omitempty"` // that it ran in; "" the run's
+	Attempt int64         `cbor:"10,keyasint,omitempty"`
+	Span    int64         `cbor:"11,keyasint,omitempty"` // see job.span
 }
+
+// first is the number of the first job that it stands for.
+func (f *finished) first() int64 { return f.Seq - f.Span }
 
 // entry is its line in the job log.
 func (f *finished) entry() journal.Entry {
@@ -45,6 +51,7 @@ type delivery struct {
 	printer *printer
 	keep    *keeping     // nil: none
 	log     *journal.Log // nil: none
+	notes   *notes       // nil: none
 	screen  *screen
 	title   func(ticket uint64, slot int) string // of what runs
 	failed  func(error)                          // told once, of the first error
@@ -52,6 +59,7 @@ type delivery struct {
 
 	err     error
 	entries []journal.Entry
+	noted   []journal.Job
 }
 
 // deliveryQueue bounds the jobs that wait to be printed.
@@ -109,7 +117,7 @@ func (d *delivery) take(f *finished) {
 		d.print(f)
 		return
 	}
-	if f.Seq != d.order.next {
+	if f.first() != d.order.next {
 		d.shorten(f)
 	}
 	if err := d.order.put(f); err != nil {
@@ -189,9 +197,12 @@ func (d *delivery) print(f *finished) {
 	d.screen.explain(f)
 	if d.log != nil {
 		d.entries = append(d.entries, f.entry())
-		if len(d.entries) >= logBatch {
-			d.settle()
-		}
+	}
+	if d.notes != nil {
+		d.noted = append(d.noted, d.notes.job(f))
+	}
+	if max(len(d.entries), len(d.noted)) >= logBatch {
+		d.settle()
 	}
 }
 
@@ -216,7 +227,10 @@ func (d *delivery) settle() {
 			d.fail(err)
 		}
 	}
-	d.entries = d.entries[:0]
+	if d.err == nil && len(d.noted) > 0 {
+		d.notes.out.Jobs(d.noted...)
+	}
+	d.entries, d.noted = d.entries[:0], d.noted[:0]
 }
 
 // finish prints what still waits for jobs that will not come.

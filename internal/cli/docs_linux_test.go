@@ -38,6 +38,7 @@ func TestDocs(t *testing.T) {
 	}
 	testscript.Run(t, testscript.Params{Dir: dir, Setup: func(e *testscript.Env) error {
 		e.Setenv("SHELL", "/bin/bash")
+		e.Setenv("XDG_STATE_HOME", filepath.Join(e.WorkDir, "state"))
 		ownSpace(e)
 		return nil
 	}})

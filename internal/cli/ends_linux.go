@@ -70,9 +70,9 @@ func (r *mapRun) unrun(j *job) {
 		r.supply.close()
 		r.data.discard(j)
 		if !j.absent {
-			r.screen.skipped.Add(1)
+			r.screen.skipped.Add(1 + j.span)
 		}
-		r.deliver(&finished{Seq: j.seq, Skip: true})
+		r.deliver(&finished{Seq: j.seq, Span: j.span, Skip: true})
 	case j.seq == 0: // what was read before is run
 		r.note(j.fault)
 	default:
@@ -96,7 +96,7 @@ func (r *mapRun) ended(j *job, res *result) {
 	r.mu.Unlock()
 	f := &finished{
 		Seq: j.seq, Args: j.args, Key: j.rendered.Text(res.Slot), Result: *res, Ticket: j.ticket,
-		Path: command.FillSlot(j.results, res.Slot), Mark: j.mark,
+		Path: command.FillSlot(j.results, res.Slot), Mark: j.mark, Dir: j.dir, Attempt: j.attempt,
 	}
 	if v.again {
 		r.drop(f, res)
@@ -195,7 +195,7 @@ func (r *mapRun) outcome() progress.Outcome {
 	o := progress.Outcome{
 		Done: s.jobs.Load(), Failed: s.failed.Load(), Skipped: s.skipped.Load(), Cut: r.course.cut, CutBy: r.reason.cutBy,
 		Elapsed: time.Since(s.begin), CPU: time.Duration(r.course.cpu), CPUs: r.plan.cpus, Failures: s.failures,
-		Program: r.plan.program, JobLog: r.plan.JobLog,
+		Program: r.plan.program, JobLog: r.plan.JobLog, Run: r.notes.number(),
 	}
 	switch {
 	case r.reason.signal != 0:

@@ -18,6 +18,7 @@ type job struct {
 	input    *intake
 	fixtures []fixture // made for it
 	skip     bool      // not to be run
+	span     int64     // it stands for so many before it, too, which are to be skipped as well
 	absent   bool      // nor to be counted: there is no such job
 	fault    error     // why it cannot be started; or, of number 0, why the inputs end here
 

@@ -53,6 +53,14 @@ func (l leakCheck) Run() int {
 	if err := os.Setenv("GORACE", "atexit_sleep_ms=0"); err != nil {
 		panic(err)
 	}
+	state, err := os.MkdirTemp("", "tutti-state")
+	if err == nil {
+		err = os.Setenv("XDG_STATE_HOME", state) // the user's own journals are none of the tests' business
+	}
+	if err != nil {
+		panic(err)
+	}
+	defer os.RemoveAll(state)
 	// What the tests were started with is not to reach the commands that they run.
 	if err := proc.CloseOnExecFrom(3); err != nil {
 		panic(err)
@@ -87,6 +95,7 @@ func TestScripts(t *testing.T) {
 			}
 			e.Setenv("TMPDIR", tmp)
 			e.Setenv("SHELL", "/bin/bash")
+			e.Setenv("XDG_STATE_HOME", filepath.Join(e.WorkDir, "state"))
 			e.Setenv("GORACE", os.Getenv("GORACE"))
 			ownSpace(e)
 			e.Defer(func() {

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"context"
 	"os"
 	"path/filepath"
 	"strings"
@@ -30,6 +31,19 @@ func expanded(args []string) ([]string, error) {
 	return options.Expand(args, options.Sources{Getenv: os.Getenv, ReadFile: os.ReadFile})
 }
 
+// line is a command line of map.
+type line struct {
+	words []string // as it was typed
+	args  []string // with what profiles and the like add
+}
+
+// lineKey finds it in a command's context.
+type lineKey struct{}
+
+func withLine(ctx context.Context, l line) context.Context {
+	return context.WithValue(ctx, lineKey{}, l)
+}
+
 // mapCommand carries out tutti map.
 func mapCommand(cmd *cobra.Command, program string, o *options.Map, args []string) error {
 	if err := o.Check(); err != nil {
@@ -53,6 +67,8 @@ func mapCommand(cmd *cobra.Command, program string, o *options.Map, args []strin
 		return err
 	}
 	p.program, p.shell = program, startedBy(os.Getppid())
+	p.line, _ = cmd.Context().Value(lineKey{}).(line)
+	p.before, _ = cmd.Context().Value(earlierKey{}).(*earlier)
 	if o.TmpDir != "" {
 		// Whatever makes temporary files, here and in the workers, looks there.
 		if p.tmpDir, err = filepath.Abs(o.TmpDir); err != nil {

@@ -14,16 +14,18 @@ type workshop struct {
 	templates
 	names  []string // of the columns
 	reader *command.Reader
-	total  int64                                // jobs; 0: not known
-	done   func(seq int64, command string) bool // what earlier runs did; nil: nothing
+	total  int64                             // jobs; 0: not known
+	part   func(j *job, command string) bool // what has a part in this run; nil: everything
+	done   func(j *job, command string) bool // what earlier runs did; nil: nothing
 	kept   keeper
+	stdin  *tee
 	keep   *keeping // --results, --files; nil: none
 }
 
 // newWorkshop opens the inputs and reads the command, which may use the names
 // that the inputs begin with.
 func newWorkshop(p *plan) (*workshop, error) {
-	w := &workshop{plan: p, kept: keeper{stdin: os.Stdin, copies: map[string]*os.File{}}}
+	w := &workshop{plan: p, stdin: &tee{from: os.Stdin}, kept: keeper{stdin: os.Stdin, copies: map[string]*os.File{}}}
 	if !p.piped() {
 		if err := w.open(false); err != nil {
 			return nil, err
@@ -43,7 +45,7 @@ func (w *workshop) open(again bool) error {
 	if err != nil {
 		return err
 	}
-	spec.Stdin = os.Stdin
+	spec.Stdin = w.stdin
 	if again {
 		spec = w.kept.rereadable(spec)
 	}
@@ -107,16 +109,40 @@ func (w *workshop) count(must bool) error {
 // jobs gives the jobs of all inputs.
 func (w *workshop) jobs(yield func(*job) bool) {
 	defer w.reader.Close()
+	var passed *job // done before, and not handed on yet
 	for in, err := range w.reader.Jobs(w.templates.command.Fitter(int(w.MaxChars))) {
 		j := &job{attempt: 1, fault: err}
 		if err == nil {
 			in.Total = w.total
 			j = w.prepare(in)
 		}
-		if !yield(j) {
+		if passed != nil && (!j.follows(passed) || passed.span == spanMost) {
+			if !yield(passed) {
+				return
+			}
+			passed = nil
+		}
+		switch {
+		case passed != nil:
+			j.span = passed.span + 1
+			passed = j
+		case j.skip && !j.absent:
+			passed = j
+		case !yield(j):
 			return
 		}
 	}
+	if passed != nil {
+		yield(passed)
+	}
+}
+
+// spanMost bounds the jobs that go as one.
+const spanMost = 1023
+
+// follows reports whether j is to be skipped as before is, and comes next.
+func (j *job) follows(before *job) bool {
+	return j.skip && !j.absent && j.seq == before.seq+1
 }
 
 // prepare makes a job of an input.
@@ -144,22 +170,24 @@ func (w *workshop) prepare(in command.Job) *job {
 	j.mark = w.markOf(j)
 	switch {
 	case j.fault != nil:
+	case w.part != nil && !w.known(j, w.part):
+		j.skip, j.absent = true, true
 	case w.done != nil:
-		j.skip = w.wasDone(j)
+		j.skip = w.known(j, w.done)
 	case w.keep != nil && w.Resume:
 		j.skip = w.keep.done(in, j.results)
 	}
 	return j
 }
 
-// wasDone reports whether an earlier run did the job. Which slot it had then is
-// chance: any is as good.
-func (w *workshop) wasDone(j *job) bool {
+// known reports whether an earlier run had the job, as which tells. Which slot it had
+// then is chance: any is as good.
+func (w *workshop) known(j *job, which func(j *job, command string) bool) bool {
 	if !command.SlotOpen(j.rendered.Display) {
-		return w.done(j.seq, j.rendered.Display)
+		return which(j, j.rendered.Display)
 	}
 	for slot := 1; slot <= max(w.plan.jobs, slotsTried); slot++ {
-		if w.done(j.seq, j.rendered.Text(slot)) {
+		if which(j, j.rendered.Text(slot)) {
 			return true
 		}
 	}

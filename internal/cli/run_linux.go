@@ -32,6 +32,7 @@ type mapRun struct {
 	files    []*os.File  // that workers inherit
 	handed   []int       // descriptors that we were started with, for commands
 	log      *journal.Log
+	notes    *notes // in the journal; nil: none are kept
 	early    func() // ends the watch for signals before the run
 
 	mu     sync.Mutex // over what follows
@@ -87,6 +88,7 @@ func runPlan(p *plan) error {
 		return err
 	}
 	if p.DryRun {
+		shop.stdin.keep(nil)
 		return dryRun(jobs, p.jobs, r.data.discard, os.Stdout)
 	}
 	if shop.total > 0 {
@@ -96,6 +98,9 @@ func runPlan(p *plan) error {
 		r.course.total = -1
 	}
 	if err := r.open(shop); err != nil {
+		return err
+	}
+	if err := r.begin(shop); err != nil {
 		return err
 	}
 	return r.run(jobs)
@@ -110,7 +115,10 @@ func (r *mapRun) run(jobs iter.Seq[*job]) error {
 	if r.data != nil {
 		go r.data.feed(r.fail)
 	}
-	go r.supply.read(jobs, r.screen.total.Store)
+	go r.supply.read(jobs, func(total int64) {
+		r.screen.total.Store(total)
+		r.notes.total(total)
+	})
 	atOnce := p.jobs
 	if p.jobsFile != "" {
 		atOnce = max(atOnce, jobsRoom(p.cpus))
@@ -132,8 +140,9 @@ func (r *mapRun) run(jobs iter.Seq[*job]) error {
 	}
 	close(r.delivery.quit)
 	<-r.delivery.done
-	r.screen.summary(r.outcome())
-	return r.leave()
+	o := r.outcome()
+	r.screen.summary(o)
+	return r.notes.close(r.leave(), o.Why, r.screen.say)
 }
 
 // neverBlocks reports whether all inputs are there: on the command line and in
@@ -165,7 +174,7 @@ func (r *mapRun) records(shop *workshop) error {
 	}
 	if !p.Resume && !p.ResumeFailed && !p.RetryFailed {
 		var err error
-		if p.appendLog {
+		if p.appendLog || p.before.resumes() {
 			r.log, _, err = journal.Open(p.jobLog, journal.Options{})
 			return err
 		}
@@ -184,7 +193,7 @@ func (r *mapRun) records(shop *workshop) error {
 	}
 	r.log = log
 	if !p.RetryFailed {
-		shop.done = done.Has
+		shop.done = func(j *job, command string) bool { return done.Has(j.seq, command) }
 	}
 	return nil
 }

@@ -48,8 +48,8 @@ func (f *finished) cost() int64 {
 // put takes in a job that has ended.
 func (s *sequence) put(f *finished) error {
 	s.last = max(s.last, f.Seq)
-	if n := f.cost(); s.bytes+n <= s.heldMax || f.Seq == s.next {
-		s.held[f.Seq] = f
+	if n := f.cost(); s.bytes+n <= s.heldMax || f.first() == s.next {
+		s.held[f.first()] = f
 		s.bytes += n
 		return nil
 	}
@@ -62,7 +62,7 @@ func (s *sequence) take() (*finished, error) {
 	if f == nil || err != nil {
 		return nil, err
 	}
-	s.next++
+	s.next = f.Seq + 1
 	return f, nil
 }
 
@@ -76,6 +76,7 @@ func (s *sequence) takeAny() (*finished, error) {
 		}
 		s.next++
 		if f != nil {
+			s.next = f.Seq + 1
 			return f, nil
 		}
 	}
@@ -119,7 +120,7 @@ func (s *sequence) file(f *finished) error {
 	var place [indexBytes]byte
 	binary.NativeEndian.PutUint64(place[:], uint64(s.end))
 	binary.NativeEndian.PutUint64(place[8:], uint64(len(b)))
-	if _, err := s.index.WriteAt(place[:], f.Seq*indexBytes); err != nil {
+	if _, err := s.index.WriteAt(place[:], f.first()*indexBytes); err != nil {
 		return fmt.Errorf("keep output for -k: %w", spool.Fault(err))
 	}
 	s.end += int64(len(b))

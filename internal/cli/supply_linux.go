@@ -46,7 +46,7 @@ func (s *supply) read(jobs iter.Seq[*job], all func(int64)) {
 	n := int64(0)
 	for j := range jobs {
 		if j.seq > 0 && !j.absent {
-			n++
+			n += 1 + j.span
 		}
 		select {
 		case s.inputs <- j:

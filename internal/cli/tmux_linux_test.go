@@ -182,6 +182,9 @@ func (s *tmuxScreen) file(name, text string) {
 	write(s.t, filepath.Join(s.dir, name), text)
 }
 
+// theRest is what is said of a run that left something over.
+const theRest = `to run the rest: tutti resume [0-9]+`
+
 // bare is prompt as it stands on a screen with nothing behind it.
 var bare = strings.TrimRight(prompt, " ")
 
@@ -200,7 +203,7 @@ sleep 1000 & echo $$ $! >> pids; echo > event; wait`)
 	s.event()
 	s.shows(`0/3 jobs`)
 	s.send("C-c")
-	s.is(typed(line), `SIGINT: 0 jobs in [0-9.]+ m?s, 2 ended by it, 1 not started, .*`, bare)
+	s.is(typed(line), `SIGINT: 0 jobs in [0-9.]+ m?s, 2 ended by it, 1 not started, .*`, theRest, bare)
 	s.run("echo code $?")
 	s.shows("(?m)^code 130$")
 	s.gone("pids")
@@ -221,7 +224,7 @@ while :; do wait; done`)
 	s.event()
 	s.event()
 	s.send("C-c")
-	s.is(typed(line), `SIGINT: 0 jobs in [0-9.]+ m?s, 2 ended by it, 1 not started, .*`, bare)
+	s.is(typed(line), `SIGINT: 0 jobs in [0-9.]+ m?s, 2 ended by it, 1 not started, .*`, theRest, bare)
 	s.run("echo code $?")
 	s.shows("(?m)^code 130$")
 	s.gone("pids")
@@ -253,7 +256,7 @@ func TestTmuxQuestions(t *testing.T) {
 	s.event()
 	s.run("n")
 	s.is(typed(line), regexp.QuoteMeta("bash job 1 ?...y"), regexp.QuoteMeta("bash job 2 ?...n"), "out 1", "err 1",
-		"1 job in .*", bare)
+		"1 job in .*", theRest, bare)
 }
 
 // One after the other: what a job prints comes before the next question. Ctrl-C is
@@ -273,7 +276,7 @@ func TestTmuxQuestionsInOrder(t *testing.T) {
 	s.run("y")
 	s.shows(`echo 2 \?\.\.\.y\n2\necho 3 \?\.\.\.$`)
 	s.send("C-c")
-	s.shows(`echo 3 \?\.\.\..*\nSIGINT: 2 jobs in .*, 1 not started, .*\n` + bare + "$")
+	s.shows(`echo 3 \?\.\.\..*\nSIGINT: 2 jobs in .*, 1 not started, .*\n` + theRest + `\n` + bare + "$")
 }
 
 // A pager has its screen for itself; a program that writes elsewhere disturbs nobody.

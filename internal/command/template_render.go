@@ -18,6 +18,15 @@ type Rendered struct {
 // NeedsShell tells whether the commands are run by a shell.
 func (t *Template) NeedsShell() bool { return t.direct == nil }
 
+// Executable is the program that every job starts, where no shell is needed for it and
+// no value is part of its name; else "".
+func (t *Template) Executable() string {
+	if t.direct == nil {
+		return ""
+	}
+	return t.path
+}
+
 // NeedsTotal tells whether Job.Total must be known before a job is rendered.
 func (t *Template) NeedsTotal() bool { return t.total }
 

@@ -3,6 +3,8 @@ package journal
 import (
 	"bytes"
 	"crypto/sha256"
+	"encoding/binary"
+	"math/bits"
 	"slices"
 	"strconv"
 	"strings"
@@ -14,7 +16,7 @@ type Options struct {
 }
 
 // Done is what earlier runs finished: a multiset of commands. Each finished job
-// takes 20 bytes, whatever its command's length. It is used by one goroutine; a
+// takes 24 bytes, whatever its command's length. It is used by one goroutine; a
 // nil Done is empty.
 //
 // What a task is, is its command's text. The same text several times is counted,
@@ -33,15 +35,23 @@ type Done struct {
 	keys   []key    // sorted, each once
 	counts []uint32 // how many jobs of keys[i] are finished and not yet asked for
 	left   int
+
+	// Keys are as good as random, so their first bits say about where one is:
+	// begins[b] is where the keys begin whose first bits are b or more.
+	begins []uint32
+	shift  int // by which a key's first 64 bits become its first bits
 }
 
 // key is a command's identity. 128 bits, because a collision would silently skip
 // a job: that any two of 10 million collide has a chance of about 10^-25.
 type key [16]byte
 
+// numberVariable is in commands that read their number.
+const numberVariable = "PARALLEL_SEQ"
+
 func keyOf(seq int64, command string) key {
 	var id []byte
-	if strings.Contains(command, "PARALLEL_SEQ") {
+	if strings.Contains(command, numberVariable) {
 		id = strconv.AppendInt(id, seq, 10)
 		id = append(id, 0) // no command has a NUL, so that no command begins like this
 	}
@@ -55,8 +65,14 @@ func (d *Done) Has(seq int64, command string) bool {
 	if d == nil || d.left == 0 {
 		return false
 	}
-	i, ok := slices.BinarySearchFunc(d.keys, keyOf(seq, command), compareKeys)
-	if !ok || d.counts[i] == 0 {
+	return d.takeOut(keyOf(seq, command))
+}
+
+func (d *Done) takeOut(k key) bool {
+	b := k.first() >> d.shift
+	from, to := d.begins[b], d.begins[b+1]
+	i, ok := slices.BinarySearchFunc(d.keys[from:to], k, compareKeys)
+	if i += int(from); !ok || d.counts[i] == 0 {
 		return false
 	}
 	d.counts[i]--
@@ -71,6 +87,25 @@ func (d *Done) Len() int {
 		return 0
 	}
 	return d.left
+}
+
+// first are the first 64 bits, in the order of the keys.
+func (k key) first() uint64 { return binary.BigEndian.Uint64(k[:]) }
+
+// index makes begins: about one key a beginning.
+func (d *Done) index() {
+	width := max(1, bits.Len(uint(len(d.keys))))
+	d.shift = 64 - width
+	d.begins = make([]uint32, 1<<width+1)
+	next := 0
+	for i, k := range d.keys {
+		for b := int(k.first() >> d.shift); next <= b; next++ {
+			d.begins[next] = uint32(i)
+		}
+	}
+	for ; next < len(d.begins); next++ {
+		d.begins[next] = uint32(len(d.keys))
+	}
 }
 
 func compareKeys(a, b key) int { return bytes.Compare(a[:], b[:]) }
@@ -88,8 +123,12 @@ type collector struct {
 }
 
 func (c *collector) add(e Entry) {
-	a := attempt{keyOf(e.Seq, e.Command), e.Seq}
-	if e.OK() {
+	c.addKey(keyOf(e.Seq, e.Command), e.Seq, e.OK())
+}
+
+func (c *collector) addKey(k key, seq int64, ok bool) {
+	a := attempt{k, seq}
+	if ok {
 		delete(c.failed, a)
 		c.finished = append(c.finished, a.key)
 		return
@@ -116,5 +155,6 @@ func (c *collector) done(o Options) *Done {
 		d.keys = append(d.keys, k) // in place: never ahead of what is read
 		d.counts = append(d.counts, 1)
 	}
+	d.index()
 	return d
 }

@@ -154,6 +154,7 @@ type Records struct {
 	Resume       bool
 	ResumeFailed bool
 	RetryFailed  bool
+	NoJournal    bool
 }
 
 // Questions are options that are answered at once; no job is run.

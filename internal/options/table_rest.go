@@ -9,6 +9,8 @@ var recordsTable = []Option{
 		State: Differs, Note: "as `--resume`", field: func(m *Map) any { return &m.ResumeFailed }},
 	{Name: "retry-failed", Aliases: "retryfailed", Group: GroupRecords, Help: "run the failed jobs of the job log again, and nothing else",
 		field: func(m *Map) any { return &m.RetryFailed }},
+	{Name: "no-journal", Group: GroupRecords, State: Ours, Help: "keep no journal of this run: tutti runs and tutti resume will not know it",
+		Note: "tutti keeps a journal of each run, with which `tutti resume` goes on after a power cut", field: func(m *Map) any { return &m.NoJournal }},
 }
 
 var questionsTable = []Option{

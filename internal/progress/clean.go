@@ -22,6 +22,10 @@ const (
 	fromCommand               // they are shown: ^[ for an escape, ^J for a newline
 )
 
+// Clean gives a command, or a name, in one line without anything that a terminal would
+// obey.
+func Clean(text string) string { return View{}.clean(text, fromCommand) }
+
 // clean gives text in one line without anything that a terminal would obey.
 func (v View) clean(text string, from origin) string {
 	var b strings.Builder

@@ -114,8 +114,8 @@ func TestQuote(t *testing.T) {
 	for in, want := range map[string]string{
 		"log.tsv": "log.tsv", "": "''", "my log": "'my log'", "it's": `'it'\''s'`, "a\x1bb'": `$'a\x1bb\''`, "~/x": "'~/x'",
 	} {
-		if got := quote(in); got != want {
-			t.Errorf("quote(%q) = %s, want %s", in, got, want)
+		if got := Quote(in); got != want {
+			t.Errorf("Quote(%q) = %s, want %s", in, got, want)
 		}
 	}
 }

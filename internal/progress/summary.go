@@ -28,6 +28,7 @@ type Outcome struct {
 	Failures     []Failure     // the first ones; may be fewer than Failed
 	Program      string        // as it was called: "tutti map", "parallel"
 	JobLog       string        // where one was written
+	Run          int           // its number in the journal; 0: none is kept
 }
 
 // FailuresNamed is how many failed jobs Summary names at most.
@@ -42,14 +43,20 @@ func (v View) Summary(o Outcome) []string {
 	for _, f := range named {
 		lines = append(lines, fmt.Sprintf("  job %d, %s: %s", f.Seq, v.clean(f.How, fromOutput), v.command(f.Command, summaryWidth)))
 	}
-	if o.Failed == 0 {
-		return lines
-	}
 	if more := o.Failed - int64(len(named)); more > 0 && len(named) > 0 {
 		lines = append(lines, fmt.Sprintf("  %s and %d more", v.mark(), more))
 	}
-	again := fmt.Sprintf("to run the failed ones again: %s --retry-failed --joblog %s", o.Program, quote(o.JobLog))
-	if o.JobLog == "" {
+	switch rest := o.rest(); {
+	case rest != "":
+		return append(lines, rest)
+	case o.Failed == 0:
+		return lines
+	}
+	again := fmt.Sprintf("to run the failed ones again: %s --retry-failed --joblog %s", o.Program, Quote(o.JobLog))
+	switch {
+	case o.JobLog == "" && o.Run > 0:
+		again = fmt.Sprintf("to run the failed ones again: tutti rerun %d --failed", o.Run)
+	case o.JobLog == "":
 		again = "with a job log (--joblog FILE), --retry-failed would run only the failed ones again"
 	}
 	return append(lines, again)
@@ -57,6 +64,17 @@ func (v View) Summary(o Outcome) []string {
 
 // summaryWidth bounds a command in a summary: ten of a megabyte each would bury it.
 const summaryWidth = 1000
+
+// rest says how to run what a run left over, if the journal knows; else "".
+func (o *Outcome) rest() string {
+	if o.Run == 0 || o.NotStarted == 0 && o.Cut == 0 {
+		return ""
+	}
+	if o.Failed > 0 {
+		return fmt.Sprintf("to run the rest: tutti resume %d (and the failed ones: --failed)", o.Run)
+	}
+	return fmt.Sprintf("to run the rest: tutti resume %d", o.Run)
+}
 
 // Early tells in one line why a run ended early, and what became of its jobs.
 func (v View) Early(o Outcome) string {
@@ -106,8 +124,8 @@ func (v View) counts(o Outcome) (list []string) {
 	return list
 }
 
-// quote writes a word so that a shell reads it as it is.
-func quote(word string) string {
+// Quote writes a word so that a shell reads it as it is.
+func Quote(word string) string {
 	plain := func(r rune) bool {
 		return r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || strings.ContainsRune("_-+=%@:,./", r)
 	}

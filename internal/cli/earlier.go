@@ -1,0 +1,174 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/tutti-run/tutti/internal/journal"
+)
+
+// earlier is a run of which another does the rest, or a part again.
+type earlier struct {
+	*journal.Record
+	runs   *journal.Runs
+	rerun  bool          // all of it again, or what failed: as a new run; else what is left of it
+	failed bool          // what failed: with rerun that alone, else that too
+	only   *journal.Done // what is run at all; nil: everything
+}
+
+// earlierKey finds it in a command's context.
+type earlierKey struct{}
+
+// resumes reports whether there is one, and its rest is to be run.
+func (e *earlier) resumes() bool { return e != nil && !e.rerun }
+
+// number is that of the run that is run again; 0: none.
+func (e *earlier) number() int {
+	if e == nil || !e.rerun {
+		return 0
+	}
+	return e.ID
+}
+
+// newResume makes the command resume.
+func newResume() *cobra.Command {
+	var failed bool
+	cmd := &cobra.Command{
+		Use:                   "resume [--failed] [RUN]",
+		DisableFlagsInUseLine: true,
+		Short:                 "Go on with a run that was cut off, killed or stopped",
+		Long: `Go on with a run, or with the newest: run those of its jobs that have not ended.
+A job is known by its command, its folder and the variables of --env, so inputs may
+have been added, removed or put into another order since. Jobs that failed stay as
+they are, unless --failed. Inputs that came through standard input were kept.`,
+		Example: `  tutti resume
+  tutti resume 42 --failed`,
+		Args:              oneRun,
+		ValidArgsFunction: completeRuns,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return goBack(cmd.Context(), args, earlier{failed: failed})
+		},
+	}
+	cmd.Flags().BoolVar(&failed, "failed", false, "run again those that failed, too")
+	return cmd
+}
+
+// newRerun makes the command rerun.
+func newRerun() *cobra.Command {
+	var failed bool
+	cmd := &cobra.Command{
+		Use:                   "rerun [--failed] [RUN]",
+		DisableFlagsInUseLine: true,
+		Short:                 "Run an earlier run again, or the jobs of it that failed",
+		Long: `Run an earlier run again as a new run: the same command line in the same folder.
+With --failed only the jobs that failed.`,
+		Example: `  tutti rerun 42
+  tutti rerun 42 --failed`,
+		Args:              oneRun,
+		ValidArgsFunction: completeRuns,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return goBack(cmd.Context(), args, earlier{rerun: true, failed: failed})
+		},
+	}
+	cmd.Flags().BoolVar(&failed, "failed", false, "only those that failed")
+	return cmd
+}
+
+// goBack goes back to an earlier run.
+func goBack(ctx context.Context, args []string, e earlier) (err error) {
+	if e.runs, e.Record, err = findRun(args); err != nil {
+		return err
+	}
+	if err := e.settle(); err != nil {
+		return withCode(err, exitMapUsage)
+	}
+	cmd := newMap(e.Program)
+	cmd.SilenceErrors, cmd.SilenceUsage = true, true
+	cmd.SetArgs(e.Args)
+	return cmd.ExecuteContext(context.WithValue(withLine(ctx, line{e.Words, e.Args}), earlierKey{}, &e))
+}
+
+// settle brings back what the run had around it. Whatever is missing is said before
+// anything starts.
+func (e *earlier) settle() error {
+	switch {
+	case e.resumes() && e.Open && e.runs.Running(e.ID):
+		return fmt.Errorf("run %d goes on: process %d has it; wait for its end, or end it", e.ID, e.PID)
+	case e.Stdin == journal.StdinData:
+		return fmt.Errorf("the jobs of run %d read standard input, of which nothing is kept; give it again: %s", e.ID, lineOf(&e.Run))
+	}
+	if err := e.settleOnly(); err != nil {
+		return err
+	}
+	if err := os.Chdir(e.Folder); err != nil {
+		return fmt.Errorf("the folder of run %d cannot be entered, and nothing was started: %w", e.ID, err)
+	}
+	if e.Executable != "" {
+		if _, err := os.Stat(e.Executable); err != nil {
+			return fmt.Errorf("the program of run %d is gone, and nothing was started: %w", e.ID, err)
+		}
+	}
+	for _, kv := range e.Env {
+		name, value, _ := strings.Cut(kv, "=")
+		if err := os.Setenv(name, value); err != nil {
+			return err
+		}
+	}
+	return e.settleStdin()
+}
+
+// settleStdin has standard input be what it was.
+func (e *earlier) settleStdin() error {
+	path := e.Stdin
+	switch path {
+	case journal.StdinNone:
+		return nil
+	case journal.StdinKept:
+		path = e.runs.StdinPath(e.ID)
+		if e.Total < 0 {
+			complain("run %d had read all this of its standard input when it was cut off; what would have come then is not known", e.ID)
+		}
+	}
+	f, err := os.Open(path)
+	if err != nil {
+		return fmt.Errorf("the inputs of run %d, its standard input, are gone, and nothing was started: %w", e.ID, err)
+	}
+	os.Stdin = f
+	return nil
+}
+
+// onlyFailed reports whether only what failed is run again.
+func (e *earlier) onlyFailed() bool { return e != nil && e.rerun && e.failed }
+
+// settleOnly finds out what is to be run where not everything is.
+func (e *earlier) settleOnly() (err error) {
+	of := e.ID
+	switch {
+	case e.resumes() && e.OnlyFailed: // it had run some of another's
+		of = e.RerunOf
+	case !e.onlyFailed():
+		return nil
+	}
+	e.only, err = e.runs.Failed(of)
+	if errors.Is(err, os.ErrNotExist) {
+		return fmt.Errorf("run %d ran again what had failed in run %d, whose journal is gone", e.ID, of)
+	}
+	if err == nil && e.only.Len() == 0 {
+		err = fmt.Errorf("no job of run %d failed", of)
+	}
+	return err
+}
+
+// part tells which jobs have a part in this: those that had failed, if only what
+// failed is run; nil: all.
+func (e *earlier) part(id journal.Identity) func(*job, string) bool {
+	if e.only == nil {
+		return nil
+	}
+	return func(j *job, command string) bool { return e.only.Had(id.Key(j.seq, j.dir, command)) }
+}
