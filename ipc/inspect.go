@@ -38,6 +38,7 @@ func (s *Space) inspect(i int) {
 	if c.stated.Load() != 0 {
 		return
 	}
+	at("inspecting")
 	s.state(i)
 	defer at("inspected")
 	for looks := 0; looks < looksMax; looks++ {
@@ -85,18 +86,18 @@ func (p *picture) circle(me waitfor.Agent, help bool) (cycle []waitfor.Step, stu
 	all := waitfor.Deadlocked(&p.Picture)
 	for left := all; slices.Contains(left, me); {
 		cycle = waitfor.Cycle(&p.Picture, left)
-		if len(cycle) == 0 || inCycle(cycle, me) {
+		if inCycle(cycle, me) {
+			return cycle, true
+		}
+		if len(cycle) == 0 {
+			if help {
+				cycle = waitfor.Cycle(&p.Picture, all)
+			}
 			return cycle, true
 		}
 		left = slices.DeleteFunc(slices.Clone(left), func(a waitfor.Agent) bool { return inCycle(cycle, a) })
 	}
-	if !slices.Contains(all, me) {
-		return nil, false
-	}
-	if help {
-		return waitfor.Cycle(&p.Picture, all), true
-	}
-	return nil, true
+	return nil, false
 }
 
 func inCycle(cycle []waitfor.Step, a waitfor.Agent) bool {
