@@ -333,3 +333,44 @@ func TestDeadlockDrawn(t *testing.T) {
 		t.Errorf("drawn:\n%s\nwant:\n%s", got, want)
 	}
 }
+
+// Who has got the mutex that it waited for, and was stopped before it could say so, does
+// not wait for itself.
+func TestGotItStopped(t *testing.T) {
+	t.Parallel()
+	spaces := heapSpaces(t, 3, Options{Report: func(e *DeadlockError) { t.Error(e) }})
+	held := must(spaces[0].Mutex("m"))
+	if err := held.Lock(soon(t)); err != nil {
+		t.Fatal(err)
+	}
+	got, goOn := make(chan bool), make(chan bool)
+	ended := make(chan error, 2)
+	go func() {
+		me := self()
+		atPoints.Store(got, func(point string) {
+			if point == "mutex-got" && self() == me {
+				close(got)
+				<-goOn
+			}
+		})
+		m := must(spaces[1].Mutex("m"))
+		ended <- errors.Join(m.Lock(soon(t)), m.Unlock())
+	}()
+	t.Cleanup(func() { atPoints.Delete(got) })
+	for held.m.word.Load()&mutexWaiters == 0 {
+		pause()
+	}
+	if err := held.Unlock(); err != nil {
+		t.Fatal(err)
+	}
+	<-got
+	go func() {
+		looked := inspected(t)
+		go func() { <-looked; close(goOn) }()
+		m := must(spaces[2].Mutex("m"))
+		ended <- errors.Join(m.Lock(soon(t)), m.Unlock())
+	}()
+	if err := errors.Join(<-ended, <-ended); err != nil {
+		t.Error(err)
+	}
+}

@@ -172,6 +172,7 @@ func (m *Mutex) await(ctx context.Context, i int) error {
 			// Others may sleep as well: the bit stays.
 			if m.m.word.CompareAndSwap(w, w|s.owner|mutexWaiters) {
 				m.m.own(c.agent.Load(), c.pc, cycles())
+				at("mutex-got")
 				shm.Acquire(ptr(&m.m.word))
 				return m.heir(w)
 			}

@@ -2,6 +2,7 @@ package ipc
 
 import (
 	"math"
+	"slices"
 	"sync/atomic"
 	"time"
 
@@ -163,7 +164,10 @@ func (p *picture) addOwner(s *Space, i int, r *waitfor.ResourceState) {
 		r.Open = true
 		return
 	}
-	r.Holds = append(r.Holds, waitfor.Hold{Agent: p.agentOf(agentKey{slot, agent}, since), Units: 1})
+	a := p.agentOf(agentKey{slot, agent}, since)
+	r.Holds = append(r.Holds, waitfor.Hold{Agent: a, Units: 1})
+	// Nobody waits for a mutex that he holds: he has just got it, and not said so yet.
+	p.Agents[a].Waits = slices.DeleteFunc(p.Agents[a].Waits, func(w waitfor.Wait) bool { return p.objects[w.Resource] == i })
 }
 
 // same reports whether an agent waits as it did in an earlier picture.
