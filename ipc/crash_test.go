@@ -3,7 +3,9 @@ package ipc
 import (
 	"context"
 	"errors"
+	"fmt"
 	"runtime"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -18,7 +20,9 @@ import (
 type mortal struct {
 	space  *Space
 	passed []string
-	last   int // it dies at the point of this number; -1: never
+	last   int                // it dies at the point of this number; -1: never
+	on     func(point string) // called at each point, if set
+	busy   bool               // with on
 	died   chan string
 	over   atomic.Bool // it has died, or done all
 }
@@ -46,6 +50,14 @@ func init() {
 }
 
 func (m *mortal) pass(point string) {
+	if m.busy {
+		return
+	}
+	if m.on != nil {
+		m.busy = true
+		m.on(point)
+		m.busy = false
+	}
 	m.passed = append(m.passed, point)
 	if len(m.passed)-1 != m.last {
 		return
@@ -58,11 +70,15 @@ func (m *mortal) pass(point string) {
 
 // lockScenario is what a process does until it dies, and what the others then find.
 type lockScenario struct {
-	name string
+	name    string
+	options Options
 	// ready prepares, in a process that lives on.
 	ready func(ctx context.Context, s *Space) error
 	// act is done by the one that dies.
 	act func(ctx context.Context, s *Space) error
+	// on, if set, is called in a process that lives on when the one that dies comes to
+	// a point.
+	on func(ctx context.Context, s *Space, point string)
 	// meanwhile, if set, is done by the one that lives on while act waits.
 	meanwhile func(ctx context.Context, s *Space, over func() bool) error
 	// after is what the one that lives on finds.
@@ -72,7 +88,7 @@ type lockScenario struct {
 // run runs the scenario with a death at point number last and reports where that was.
 func (sc *lockScenario) run(t *testing.T, last int) (died string, passed []string) {
 	t.Helper()
-	spaces := heapSpaces(t, 3, Options{})
+	spaces := heapSpaces(t, 3, sc.options)
 	ctx := soon(t)
 	witness := spaces[1]
 	must(witness.Event("not what it is about")) // object 0, which a wiped claim names
@@ -82,6 +98,9 @@ func (sc *lockScenario) run(t *testing.T, last int) (died string, passed []strin
 		}
 	}
 	m := &mortal{space: spaces[0], last: last, died: make(chan string, 1)}
+	if sc.on != nil {
+		m.on = func(point string) { sc.on(ctx, witness, point) }
+	}
 	ended := make(chan error, 1)
 	go func() {
 		m.be(func() {
@@ -138,6 +157,13 @@ func audit(t *testing.T, s *Space, slot int) {
 		s.unlock(s.lock(i))
 		if w := o.latch.word.Load(); w != 0 {
 			t.Errorf("the latch of %q is %#x", pinned(o.name[:]), w)
+		}
+		if o.kind.Load() == kindTxns {
+			for k := range s.txnRows(i) {
+				if w := s.txnRows(i)[k].load(); w.state() != txnFree && w.slot() == slot {
+					t.Errorf("row %d of the transactions is in state %d of slot %d", k, w.state(), w.slot())
+				}
+			}
 		}
 		if k := o.kind.Load(); k == kindRWMutex || k == kindSemaphore {
 			before := stateOf[unitState](o).taken.Load()
@@ -250,7 +276,60 @@ var lockScenarios = []lockScenario{
 
 func TestDeathAtEveryPoint(t *testing.T) {
 	t.Parallel()
-	for _, sc := range lockScenarios {
+	dieEverywhere(t, lockScenarios)
+}
+
+func TestDeathInOrder(t *testing.T) {
+	t.Parallel()
+	nest := func(ctx context.Context, s *Space, outer, inner string) error {
+		a, b := must(s.Mutex(outer)), must(s.Mutex(inner))
+		if err := heirGets(a.Lock(ctx)); err != nil {
+			return err
+		}
+		err := heirGets(b.Lock(ctx))
+		if err == nil {
+			err = errors.Join(b.MarkConsistent(), b.Unlock())
+		}
+		return errors.Join(err, a.MarkConsistent(), a.Unlock())
+	}
+	dieEverywhere(t, []lockScenario{{
+		name:    "learnt",
+		options: Options{CheckOrder: true},
+		act: func(ctx context.Context, s *Space) error {
+			return errors.Join(nest(ctx, s, "a", "b"), nest(ctx, s, "b", "c"))
+		},
+		after: func(ctx context.Context, s *Space) error {
+			if err := errors.Join(nest(ctx, s, "a", "b"), nest(ctx, s, "b", "c")); err != nil {
+				return err
+			}
+			if err := nest(ctx, s, "c", "a"); !errors.Is(err, ErrOrder) {
+				return fmt.Errorf("the opposite order: %w", err)
+			}
+			return nil
+		},
+	}}, "order-room", "order-filled", "order-learnt")
+}
+
+func TestDeathInTransactions(t *testing.T) {
+	t.Parallel()
+	dieEverywhere(t, txnScenarios, "txn-entering", "txn-running", "txn-wanting", "txn-waiting", "txn-telling", "txn-told", "txn-wounded",
+		"txn-unlocked", "txn-again", "txn-leaving")
+}
+
+// dieEverywhere runs each scenario with a death at each point that it passes, among
+// which are those that are named.
+func dieEverywhere(t *testing.T, scenarios []lockScenario, named ...string) {
+	met := make(chan string, 10_000)
+	t.Cleanup(func() {
+		close(met)
+		for point := range met {
+			named = slices.DeleteFunc(named, func(n string) bool { return n == point })
+		}
+		if len(named) > 0 && !t.Failed() {
+			t.Errorf("never met: %v", named)
+		}
+	})
+	for _, sc := range scenarios {
 		t.Run(sc.name, func(t *testing.T) {
 			t.Parallel()
 			_, points := sc.run(t, -1)
@@ -258,6 +337,7 @@ func TestDeathAtEveryPoint(t *testing.T) {
 				t.Fatalf("only %v are passed", points)
 			}
 			for n := range points {
+				met <- points[n]
 				if died, _ := sc.run(t, n); died != points[n] {
 					t.Logf("point %d is %q this time, not %q", n, died, points[n])
 				}

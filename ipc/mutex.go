@@ -23,6 +23,7 @@ type Mutex struct {
 // mutexState is the state of a mutex.
 //
 //	bits  0–15  slot of the owner's process + 1; 0: free
+//	bit   28    txn: the owner has it through a transaction, see txn.go
 //	bit   29    died: an owner died, and nobody has marked the data consistent
 //	bit   30    lost: and nobody ever will
 //	bit   31    somebody sleeps on it
@@ -43,6 +44,7 @@ type mutexState struct {
 
 const (
 	mutexOwner   = 1<<16 - 1
+	mutexTxn     = 1 << 28
 	mutexDied    = 1 << 29
 	mutexLost    = 1 << 30
 	mutexWaiters = 1 << 31
@@ -266,7 +268,7 @@ func buryMutex(s *Space, object, slot int) {
 		storeWord(&m.agent, 0)
 		o.site.Store(0)
 		at("mutex-nameless")
-		if m.word.CompareAndSwap(w, w&^mutexOwner|mutexDied) {
+		if m.word.CompareAndSwap(w, w&^(mutexOwner|mutexTxn)|mutexDied) {
 			at("mutex-freed")
 			wake(addr(&m.word), wakeAll)
 			return

@@ -44,7 +44,8 @@ type waitAt struct {
 }
 
 // look takes a picture. Who was aborted will give back what it holds, so it does not
-// wait any more, but for the one with claim self, which wants to know why.
+// wait any more, but for the one with claim self, which wants to know why; nor does a
+// transaction that gives way to an older one.
 func (s *Space) look(self int) *picture {
 	p := &picture{index: map[agentKey]waitfor.Agent{}, byRow: map[int]waitfor.Resource{}}
 	for i := range s.objects {
@@ -54,8 +55,11 @@ func (s *Space) look(self int) *picture {
 			p.Resources = append(p.Resources, s.resource(i, kind))
 		}
 	}
+	passing := s.passingWaits()
 	for i := range s.claims {
-		p.addClaim(s, i, i == self)
+		if i == self || !passing[i] {
+			p.addClaim(s, i, i == self)
+		}
 	}
 	p.openShared(s)
 	for r, i := range p.objects {
