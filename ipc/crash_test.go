@@ -165,6 +165,14 @@ func audit(t *testing.T, s *Space, slot int) {
 				}
 			}
 		}
+		if o.kind.Load() == kindBanker {
+			b := must(s.bankOf(i))
+			for k := range bankRows {
+				if w := b.row(k).load(); w.state() != bankFree && w.slot() == slot {
+					t.Errorf("row %d of a banker is in state %d of the dead", k, w.state())
+				}
+			}
+		}
 		if k := o.kind.Load(); k == kindRWMutex || k == kindSemaphore {
 			before := stateOf[unitState](o).taken.Load()
 			repairUnits(s, i)
@@ -354,7 +362,7 @@ func TestDeathOfTheGravedigger(t *testing.T) {
 		ctx := soon(t)
 		first := spaces[0]
 		m, sem := must(first.Mutex("m")), must(first.Semaphore("s", 3))
-		if err := errors.Join(m.Lock(ctx), sem.Acquire(ctx, 2), must(first.RWMutex("rw")).Lock(ctx)); err != nil {
+		if err := errors.Join(m.Lock(ctx), sem.Acquire(ctx, 2), must(first.RWMutex("rw")).Lock(ctx), declare(first, units2{"b": 1}, units2{"b": 1}).Acquire(ctx, units2{"b": 1})); err != nil {
 			t.Fatal(err)
 		}
 		digger := &mortal{space: spaces[1], last: last, died: make(chan string, 1)}
@@ -378,14 +386,14 @@ func TestDeathOfTheGravedigger(t *testing.T) {
 		}
 		s := spaces[2]
 		m, sem = must(s.Mutex("m")), must(s.Semaphore("s", 3))
-		if err := errors.Join(heirGets(m.Lock(ctx)), sem.Acquire(ctx, 3), heirGets(must(s.RWMutex("rw")).Lock(ctx))); err != nil {
+		if err := errors.Join(heirGets(m.Lock(ctx)), sem.Acquire(ctx, 3), heirGets(must(s.RWMutex("rw")).Lock(ctx)), allOf(units2{"b": 1})(ctx, s)); err != nil {
 			t.Errorf("point %d: %v", last, err)
 		}
 		audit(t, s, first.slot)
 		return digger.passed
 	}
 	points := bury(-1)
-	if len(points) < 5 {
+	if len(points) < 5 || !slices.Contains(points, "banker-buried") {
 		t.Fatalf("only %v are passed", points)
 	}
 	for n := range points {

@@ -230,9 +230,7 @@ func TestSemaphore(t *testing.T) {
 func awaitWaiting(t *testing.T, s *Space, object int, n uint32) {
 	t.Helper()
 	for ctx := soon(t); ; pause() {
-		o := s.lock(object)
-		have := o.waiting
-		s.unlock(o)
+		have := waitingFor(s, object)
 		if have == n {
 			return
 		}

@@ -163,3 +163,42 @@ func Grant(total []int64, tasks []Task, task int, request []int64) Decision {
 	}
 	return Decision{Ruling: Granted, Resource: -1}
 }
+
+// Ask is a request of a task that waits for what it asked for.
+type Ask struct {
+	Task  int
+	Units []int64 // of each resource
+}
+
+// GrantLine returns who in a line, the order of asking, gets what it asks for now, as
+// indexes in line. It changes nothing. One pass is enough: what Grant postponed it
+// still postpones when somebody else has been granted his, since that one has then all
+// the less to come to its end with.
+//
+// Who is postponed is overtaken by those alone who hold something: it may be they who
+// have to end for it. Who holds nothing waits behind him. So nobody waits for ever: of
+// those who hold something, the first of a safe order is granted whatever it asks; when
+// all of them have ended, everything is free for the first in line.
+func GrantLine(total []int64, tasks []Task, line []Ask) (granted []int) {
+	tasks = slices.Clone(tasks)
+	postponed := false
+	for i, ask := range line {
+		if ask.Task < 0 || ask.Task >= len(tasks) || postponed && !holds(tasks[ask.Task]) {
+			continue
+		}
+		switch Grant(total, tasks, ask.Task, ask.Units).Ruling {
+		case Granted:
+			t := &tasks[ask.Task]
+			t.Alloc = slices.Clone(t.Alloc)
+			for r, n := range ask.Units {
+				t.Alloc[r] += n
+			}
+			granted = append(granted, i)
+		case Postponed:
+			postponed = true
+		}
+	}
+	return granted
+}
+
+func holds(t Task) bool { return slices.ContainsFunc(t.Alloc, func(n int64) bool { return n > 0 }) }

@@ -225,3 +225,87 @@ func runBank(rnd *rand.Rand, grant func(v, []Task, int, v) bool) bool {
 		}
 	}
 }
+
+func TestGrantLine(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		name  string
+		total v
+		tasks []Task
+		line  []Ask
+		want  []int
+	}{
+		{"nobody", v{1}, nil, nil, nil},
+		{"all", v{2}, []Task{{v{1}, v{0}}, {v{1}, v{0}}}, []Ask{{1, v{1}}, {0, v{1}}}, []int{0, 1}},
+		{"in order", v{1}, []Task{{v{1}, v{0}}, {v{1}, v{0}}}, []Ask{{1, v{1}}, {0, v{1}}}, []int{0}},
+		{"a small one waits behind a large one", v{3}, []Task{{v{1}, v{1}}, {v{3}, v{0}}, {v{1}, v{0}}}, []Ask{{1, v{3}}, {2, v{1}}}, nil},
+		{"who holds something goes first", v{3}, []Task{{v{2}, v{1}}, {v{3}, v{0}}, {v{1}, v{0}}}, []Ask{{1, v{3}}, {2, v{1}}, {0, v{1}}}, []int{2}},
+		{"what is granted counts", v{2}, []Task{{v{2}, v{0}}, {v{2}, v{0}}}, []Ask{{0, v{1}}, {1, v{1}}}, []int{0}},
+		{"who can never have it stops nobody", v{2}, []Task{{v{1}, v{0}}, {v{2}, v{0}}}, []Ask{{0, v{2}}, {7, v{1}}, {1, v{1}}}, []int{2}},
+	} {
+		if got := GrantLine(c.total, c.tasks, c.line); !slices.Equal(got, c.want) {
+			t.Errorf("%s: %v, want %v", c.name, got, c.want)
+		}
+	}
+}
+
+// Tasks ask bit by bit for what they claim, end, and come again at the end of the line:
+// nobody waits for ever, and one pass grants what any number of passes would.
+func TestGrantLineStarvesNobody(t *testing.T) {
+	t.Parallel()
+	for seed := range uint64(300) {
+		rnd := rand.New(rand.NewPCG(seed, 2))
+		total := v{1 + rnd.Int64N(4), 1 + rnd.Int64N(4)}
+		tasks := make([]Task, 2+rnd.IntN(5))
+		for i := range tasks {
+			tasks[i] = Task{Claim: v{rnd.Int64N(total[0] + 1), rnd.Int64N(total[1] + 1)}, Alloc: v{0, 0}}
+		}
+		var line []Ask
+		ask := func(i int) { // the next unit that the task lacks, or all ends
+			for _, r := range rnd.Perm(2) {
+				if tasks[i].Alloc[r] < tasks[i].Claim[r] {
+					units := v{0, 0}
+					units[r] = 1 + rnd.Int64N(tasks[i].Claim[r]-tasks[i].Alloc[r])
+					line = append(line, Ask{i, units})
+					return
+				}
+			}
+		}
+		for i := range tasks {
+			ask(i)
+		}
+		waited := make([]int, len(tasks)) // rounds
+		for range 400 {
+			granted := GrantLine(total, tasks, line)
+			var left []Ask
+			for k, a := range line {
+				if !slices.Contains(granted, k) {
+					left = append(left, a)
+					if waited[a.Task]++; waited[a.Task] > 100 {
+						t.Fatalf("seed %d: task %d waits for ever", seed, a.Task)
+					}
+					continue
+				}
+				waited[a.Task] = 0
+				for r, n := range a.Units {
+					tasks[a.Task].Alloc[r] += n
+				}
+			}
+			if again := GrantLine(total, tasks, left); len(again) > 0 {
+				t.Fatalf("seed %d: %v were granted in another pass only", seed, again)
+			}
+			if line = left; len(granted) == 0 && len(line) > 0 {
+				t.Fatalf("seed %d: nobody can go on", seed)
+			}
+			for _, i := range rnd.Perm(len(tasks)) {
+				if slices.ContainsFunc(line, func(a Ask) bool { return a.Task == i }) {
+					continue
+				}
+				if slices.Equal(tasks[i].Alloc, tasks[i].Claim) {
+					tasks[i].Alloc = v{0, 0}
+				}
+				ask(i)
+			}
+		}
+	}
+}
