@@ -10,10 +10,10 @@ import (
 	"testing"
 )
 
-type units2 = map[string]int64
+type amounts = map[string]int64
 
 // declare is the claim of a process, which must be possible.
-func declare(s *Space, total, most units2) *Claim {
+func declare(s *Space, total, most amounts) *Claim {
 	return must(must(s.Banker("b", total)).Declare(most))
 }
 
@@ -22,24 +22,24 @@ func TestBanker(t *testing.T) {
 	t.Parallel()
 	spaces := heapSpaces(t, 2, Options{})
 	ctx := soon(t)
-	total := units2{"fork": 1, "knife": 1}
+	total := amounts{"fork": 1, "knife": 1}
 	first, second := declare(spaces[0], total, total), declare(spaces[1], nil, total)
-	if err := first.Acquire(ctx, units2{"fork": 1}); err != nil {
+	if err := first.Acquire(ctx, amounts{"fork": 1}); err != nil {
 		t.Fatal(err)
 	}
-	if got, err := second.TryAcquire(units2{"knife": 1}); got || err != nil {
+	if got, err := second.TryAcquire(amounts{"knife": 1}); got || err != nil {
 		t.Errorf("it is free, and would be a trap: %v, %v", got, err)
 	}
 	waits := make(chan error)
-	go func() { waits <- second.Acquire(ctx, units2{"knife": 1}) }()
+	go func() { waits <- second.Acquire(ctx, amounts{"knife": 1}) }()
 	awaitWaiting(t, spaces[0], first.b.i, 1)
-	if err := first.Acquire(ctx, units2{"knife": 1}); err != nil { // before the one that waits
+	if err := first.Acquire(ctx, amounts{"knife": 1}); err != nil { // before the one that waits
 		t.Fatal(err)
 	}
 	if have, held := first.b.Units(); have["knife"] != 1 || held["knife"] != 1 || held["fork"] != 1 {
 		t.Errorf("%v of %v are held", held, have)
 	}
-	if err := first.Release(units2{"knife": 1}); err != nil {
+	if err := first.Release(amounts{"knife": 1}); err != nil {
 		t.Fatal(err)
 	}
 	if n := waitingFor(spaces[0], first.b.i); n != 1 {
@@ -48,7 +48,7 @@ func TestBanker(t *testing.T) {
 	if err := errors.Join(first.Close(), <-waits, first.Close()); err != nil {
 		t.Error(err)
 	}
-	if err := first.Acquire(ctx, units2{"fork": 1}); !errors.Is(err, ErrClosed) {
+	if err := first.Acquire(ctx, amounts{"fork": 1}); !errors.Is(err, ErrClosed) {
 		t.Errorf("with a claim that has ended: %v", err)
 	}
 	if _, held := second.b.Units(); held["knife"] != 1 || held["fork"] != 0 {
@@ -60,33 +60,33 @@ func TestBanker(t *testing.T) {
 func TestBankerLine(t *testing.T) {
 	t.Parallel()
 	s := heapSpaces(t, 1, Options{})[0]
-	total := units2{"unit": 3}
-	holder, large, small := declare(s, total, units2{"unit": 1}), declare(s, total, total), declare(s, total, units2{"unit": 1})
-	if got, err := holder.TryAcquire(units2{"unit": 1}); !got || err != nil {
+	total := amounts{"unit": 3}
+	holder, large, small := declare(s, total, amounts{"unit": 1}), declare(s, total, total), declare(s, total, amounts{"unit": 1})
+	if got, err := holder.TryAcquire(amounts{"unit": 1}); !got || err != nil {
 		t.Fatal(err)
 	}
 	ctx, cancel := context.WithCancelCause(soon(t))
 	waits := make(chan error)
 	go func() { waits <- large.Acquire(ctx, total) }()
 	awaitWaiting(t, s, holder.b.i, 1)
-	if got, err := small.TryAcquire(units2{"unit": 1}); got || err != nil {
+	if got, err := small.TryAcquire(amounts{"unit": 1}); got || err != nil {
 		t.Errorf("it has overtaken: %v, %v", got, err)
 	}
 	if err := large.Close(); err == nil {
 		t.Error("a claim was closed with which somebody waits")
 	}
-	if _, err := large.TryAcquire(units2{"unit": 1}); err == nil || !strings.Contains(err.Error(), "another goroutine waits") {
+	if _, err := large.TryAcquire(amounts{"unit": 1}); err == nil || !strings.Contains(err.Error(), "another goroutine waits") {
 		t.Errorf("two wait with one claim: %v", err)
 	}
 	behind := make(chan error)
-	go func() { behind <- small.Acquire(soon(t), units2{"unit": 1}) }()
+	go func() { behind <- small.Acquire(soon(t), amounts{"unit": 1}) }()
 	awaitWaiting(t, s, holder.b.i, 2)
 	why := errors.New("enough")
 	cancel(why)
 	if err := <-waits; !errors.Is(err, why) {
 		t.Error(err)
 	}
-	if err := errors.Join(<-behind, large.Close(), small.Release(units2{"unit": 1})); err != nil {
+	if err := errors.Join(<-behind, large.Close(), small.Release(amounts{"unit": 1})); err != nil {
 		t.Error(err)
 	}
 }
@@ -94,34 +94,34 @@ func TestBankerLine(t *testing.T) {
 func TestBankerRefuses(t *testing.T) {
 	t.Parallel()
 	s := heapSpaces(t, 1, Options{})[0]
-	c := declare(s, units2{"tape": 3, "disk": 2}, units2{"tape": 2})
-	if err := c.Acquire(soon(t), units2{"tape": 1}); err != nil {
+	c := declare(s, amounts{"tape": 3, "disk": 2}, amounts{"tape": 2})
+	if err := c.Acquire(soon(t), amounts{"tape": 1}); err != nil {
 		t.Fatal(err)
 	}
-	many := units2{}
+	many := amounts{}
 	for i := range bankResources + 1 {
 		many[strings.Repeat("x", i+1)] = 1
 	}
-	bank := func(name string, units units2) error { _, err := s.Banker(name, units); return err }
-	claim := func(units units2) error { _, err := c.b.Declare(units); return err }
+	bank := func(name string, units amounts) error { _, err := s.Banker(name, units); return err }
+	claim := func(units amounts) error { _, err := c.b.Declare(units); return err }
 	for want, err := range map[string]error{
-		`banker "b": 4 of "tape" declared, and there are 3 at all`: claim(units2{"tape": 4}),
-		`there is no "drum"; there is disk, tape`:                  claim(units2{"drum": 1}),
-		`-1 of "disk"`: claim(units2{"disk": -1}),
-		`"tape": 2 asked for, 1 held, and only 2 claimed`:  c.Acquire(soon(t), units2{"tape": 2}),
-		`"disk": 1 asked for, 0 held, and only 0 claimed`:  c.Acquire(soon(t), units2{"disk": 1}),
-		`2 of "tape" given back to banker "b", 1 are held`: c.Release(units2{"tape": 2}),
-		`it has map[disk:2 tape:3], not map[tape:3]`:       bank("b", units2{"tape": 3}),
+		`banker "b": 4 of "tape" declared, and there are 3 at all`: claim(amounts{"tape": 4}),
+		`there is no "drum"; there is disk, tape`:                  claim(amounts{"drum": 1}),
+		`-1 of "disk"`: claim(amounts{"disk": -1}),
+		`"tape": 2 asked for, 1 held, and only 2 claimed`:  c.Acquire(soon(t), amounts{"tape": 2}),
+		`"disk": 1 asked for, 0 held, and only 0 claimed`:  c.Acquire(soon(t), amounts{"disk": 1}),
+		`2 of "tape" given back to banker "b", 1 are held`: c.Release(amounts{"tape": 2}),
+		`it has map[disk:2 tape:3], not map[tape:3]`:       bank("b", amounts{"tape": 3}),
 		`it is not there`:        bank("none", nil),
-		`-3 of "tape": 0 to`:     bank("none", units2{"tape": -3}),
-		`1 to 32 bytes`:          bank("none", units2{"": 1}),
+		`-3 of "tape": 0 to`:     bank("none", amounts{"tape": -3}),
+		`1 to 32 bytes`:          bank("none", amounts{"": 1}),
 		`17 resources: up to 16`: bank("none", many),
 	} {
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%v\ndoes not say %q", err, want)
 		}
 	}
-	if err := c.Release(units2{"tape": 2}); !errors.Is(err, ErrNotOwner) {
+	if err := c.Release(amounts{"tape": 2}); !errors.Is(err, ErrNotOwner) {
 		t.Error(err)
 	}
 	var err error
@@ -140,7 +140,7 @@ func TestBankerRefuses(t *testing.T) {
 func TestBankerOfMany(t *testing.T) {
 	t.Parallel()
 	spaces := heapSpaces(t, 3, Options{Report: func(e *DeadlockError) { t.Error(e) }})
-	total := units2{"a": 2, "b": 3}
+	total := amounts{"a": 2, "b": 3}
 	var held [2]atomic.Int64
 	var all sync.WaitGroup
 	for i, s := range spaces {
@@ -148,12 +148,12 @@ func TestBankerOfMany(t *testing.T) {
 			all.Go(func() {
 				rnd := rand.New(rand.NewPCG(uint64(i), uint64(k)))
 				for range 60 {
-					most := units2{"a": rnd.Int64N(3), "b": rnd.Int64N(4)}
+					most := amounts{"a": rnd.Int64N(3), "b": rnd.Int64N(4)}
 					c := declare(s, total, most)
 					for _, r := range rnd.Perm(2) {
 						name := []string{"a", "b"}[r]
 						for range most[name] {
-							if err := c.Acquire(soon(t), units2{name: 1}); err != nil {
+							if err := c.Acquire(soon(t), amounts{name: 1}); err != nil {
 								t.Error(err)
 								return
 							}
@@ -185,14 +185,14 @@ func TestBankerOfMany(t *testing.T) {
 
 func TestDeathInBanker(t *testing.T) {
 	t.Parallel()
-	total := units2{"a": 2, "b": 2}
+	total := amounts{"a": 2, "b": 2}
 	dieEverywhere(t, []lockScenario{
 		{
 			name: "lent",
 			act: func(ctx context.Context, s *Space) error {
 				c := declare(s, total, total)
-				return errors.Join(c.Acquire(ctx, units2{"a": 1}), c.Acquire(ctx, units2{"a": 1, "b": 2}), c.Release(units2{"b": 1}),
-					c.Close(), declare(s, total, total).Acquire(ctx, units2{"a": 2}))
+				return errors.Join(c.Acquire(ctx, amounts{"a": 1}), c.Acquire(ctx, amounts{"a": 1, "b": 2}), c.Release(amounts{"b": 1}),
+					c.Close(), declare(s, total, total).Acquire(ctx, amounts{"a": 2}))
 			},
 			after: allOf(total),
 		}, {
@@ -201,7 +201,7 @@ func TestDeathInBanker(t *testing.T) {
 				return declare(s, total, total).Acquire(ctx, total)
 			},
 			act: func(ctx context.Context, s *Space) error {
-				return declare(s, total, total).Acquire(ctx, units2{"a": 1})
+				return declare(s, total, total).Acquire(ctx, amounts{"a": 1})
 			},
 			meanwhile: func(_ context.Context, s *Space, over func() bool) error {
 				b := must(s.Banker("b", total))
@@ -214,10 +214,10 @@ func TestDeathInBanker(t *testing.T) {
 		}, {
 			name: "given up",
 			ready: func(ctx context.Context, s *Space) error {
-				return declare(s, total, total).Acquire(ctx, units2{"a": 1})
+				return declare(s, total, total).Acquire(ctx, amounts{"a": 1})
 			},
 			act: func(ctx context.Context, s *Space) error {
-				_, err := declare(s, total, total).TryAcquire(units2{"b": 1})
+				_, err := declare(s, total, total).TryAcquire(amounts{"b": 1})
 				return err
 			},
 			after: func(ctx context.Context, s *Space) error {
@@ -230,7 +230,7 @@ func TestDeathInBanker(t *testing.T) {
 					c := declare(s, total, total)
 					go func() { // gets what the dead one gives back, or had
 						err := must(s.Event("lent")).Wait(ctx)
-						err = errors.Join(err, c.Acquire(ctx, units2{"a": 1, "b": 2}), c.Acquire(ctx, units2{"a": 1}), c.Close())
+						err = errors.Join(err, c.Acquire(ctx, amounts{"a": 1, "b": 2}), c.Acquire(ctx, amounts{"a": 1}), c.Close())
 						if err := errors.Join(err, must(s.Barrier("ended", 3)).Wait(ctx)); err != nil {
 							panic(err)
 						}
@@ -257,7 +257,7 @@ func TestDeathInBanker(t *testing.T) {
 }
 
 // allOf finds that all that a Banker has is free.
-func allOf(total units2) func(ctx context.Context, s *Space) error {
+func allOf(total amounts) func(ctx context.Context, s *Space) error {
 	return func(ctx context.Context, s *Space) error {
 		c := declare(s, total, total)
 		return errors.Join(c.Acquire(ctx, total), c.Close())

@@ -362,7 +362,7 @@ func TestDeathOfTheGravedigger(t *testing.T) {
 		ctx := soon(t)
 		first := spaces[0]
 		m, sem := must(first.Mutex("m")), must(first.Semaphore("s", 3))
-		if err := errors.Join(m.Lock(ctx), sem.Acquire(ctx, 2), must(first.RWMutex("rw")).Lock(ctx), declare(first, units2{"b": 1}, units2{"b": 1}).Acquire(ctx, units2{"b": 1})); err != nil {
+		if err := errors.Join(m.Lock(ctx), sem.Acquire(ctx, 2), must(first.RWMutex("rw")).Lock(ctx), declare(first, amounts{"b": 1}, amounts{"b": 1}).Acquire(ctx, amounts{"b": 1})); err != nil {
 			t.Fatal(err)
 		}
 		digger := &mortal{space: spaces[1], last: last, died: make(chan string, 1)}
@@ -386,7 +386,7 @@ func TestDeathOfTheGravedigger(t *testing.T) {
 		}
 		s := spaces[2]
 		m, sem = must(s.Mutex("m")), must(s.Semaphore("s", 3))
-		if err := errors.Join(heirGets(m.Lock(ctx)), sem.Acquire(ctx, 3), heirGets(must(s.RWMutex("rw")).Lock(ctx)), allOf(units2{"b": 1})(ctx, s)); err != nil {
+		if err := errors.Join(heirGets(m.Lock(ctx)), sem.Acquire(ctx, 3), heirGets(must(s.RWMutex("rw")).Lock(ctx)), allOf(amounts{"b": 1})(ctx, s)); err != nil {
 			t.Errorf("point %d: %v", last, err)
 		}
 		audit(t, s, first.slot)
