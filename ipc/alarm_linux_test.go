@@ -1,0 +1,328 @@
+package ipc
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"os/exec"
+	"slices"
+	"strconv"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// No false alarm: processes do at random what can never end in a deadlock, and are
+// killed at random. All that they lock, they lock in one order; transactions, the
+// Banker and channels come last. Waits are looked at after a few microseconds in place
+// of 20 ms, so that pictures are taken in the middle of everything.
+
+var opsWant = flag.Int64("ipc.ops", 100_000, "how many operations are done in which no deadlock may be found")
+
+const (
+	workers     = 3 // processes
+	workersEach = 4 // goroutines
+	lookAfter   = 30 * time.Microsecond
+)
+
+// worker is what a goroutine of such a process has.
+type worker struct {
+	s       *Space
+	rnd     *rand.Rand
+	ordered []any // *Mutex, *RWMutex, *Semaphore, in the order in which they are taken
+	txn     []*Mutex
+	claim   *Claim
+	there   *Chan[int64]
+	back    *Chan[int64]
+	ops     int64
+}
+
+const (
+	orderedEach = 3 // of each kind
+	semUnits    = 3
+)
+
+func newWorker(s *Space, seed uint64) *worker {
+	w := &worker{s: s, rnd: rand.New(rand.NewPCG(seed, uint64(os.Getpid())))}
+	for k := range orderedEach {
+		w.ordered = append(w.ordered, must(s.Mutex(fmt.Sprint("m", k))), must(s.RWMutex(fmt.Sprint("rw", k))), must(s.Semaphore(fmt.Sprint("s", k), semUnits)))
+	}
+	for k := range orderedEach {
+		w.txn = append(w.txn, must(s.Mutex(fmt.Sprint("t", k))))
+	}
+	w.claim = declare(s, amounts{"a": 2, "b": 2}, amounts{"a": 1, "b": 2})
+	w.there, w.back = must(OpenChan[int64](s, "there", 64)), must(OpenChan[int64](s, "back", 64))
+	return w
+}
+
+// round takes some locks in their order, does what comes last, and gives all back.
+func (w *worker) round(ctx context.Context) (err error) {
+	var give []func() error
+	defer func() {
+		for _, k := range w.rnd.Perm(len(give)) {
+			err = errors.Join(err, give[k]())
+			w.ops++
+		}
+	}()
+	if w.rnd.IntN(6) == 0 {
+		var some []Locker
+		for _, k := range w.rnd.Perm(len(w.ordered))[:4] {
+			if l, ok := w.ordered[k].(Locker); ok {
+				some = append(some, l)
+			}
+		}
+		unlock, err := LockAll(ctx, some...)
+		if w.ops += int64(len(some)); unlock == nil {
+			return err
+		}
+		err = nil // what a dead owner left is mended
+		for _, l := range some {
+			err = errors.Join(err, l.(interface{ MarkConsistent() error }).MarkConsistent())
+		}
+		give = append(give, unlock)
+		return err
+	}
+	for k, n := 0, w.rnd.IntN(4); k < len(w.ordered) && len(give) < n; k++ {
+		if w.rnd.IntN(3) > 0 {
+			continue
+		}
+		back, err := w.take(ctx, w.ordered[k])
+		if w.ops++; err != nil {
+			return err
+		}
+		if back != nil {
+			give = append(give, back)
+		}
+	}
+	return w.last(ctx)
+}
+
+// take takes one lock in one of its ways; nil if it was not to be had in time.
+func (w *worker) take(ctx context.Context, lock any) (give func() error, err error) {
+	if w.rnd.IntN(8) == 0 {
+		short, cancel := context.WithTimeout(ctx, time.Duration(w.rnd.IntN(200))*time.Microsecond)
+		defer cancel()
+		ctx = short
+	}
+	got, try, few := true, w.rnd.IntN(8) == 0, w.rnd.IntN(2) == 0
+	mended := func() error { return nil }
+	switch l := lock.(type) {
+	case *Mutex:
+		give, mended = l.Unlock, l.MarkConsistent
+		if try {
+			got, err = l.TryLock()
+		} else {
+			err = l.Lock(ctx)
+		}
+	case *RWMutex:
+		switch {
+		case few && try:
+			give = l.RUnlock
+			got, err = l.TryRLock()
+		case few:
+			give = l.RUnlock
+			err = l.RLock(ctx)
+		default:
+			give, mended = l.Unlock, l.MarkConsistent
+			err = l.Lock(ctx)
+		}
+	case *Semaphore:
+		n := 1 + w.rnd.Int64N(semUnits)
+		give = func() error { return l.Release(n) }
+		if few { // somebody else gives it back
+			give = func() error {
+				back := make(chan error)
+				go func() { back <- l.Release(n) }()
+				return <-back
+			}
+		}
+		if try {
+			got, err = l.TryAcquire(n)
+		} else {
+			err = l.Acquire(ctx, n)
+		}
+	}
+	switch {
+	case errors.Is(err, ErrOwnerDied):
+		return give, mended()
+	case errors.Is(err, context.DeadlineExceeded) || !got:
+		return nil, nil
+	}
+	return give, err
+}
+
+// last is what is done with locks held that nobody takes who does such things.
+func (w *worker) last(ctx context.Context) (err error) {
+	switch w.rnd.IntN(4) {
+	case 0:
+		w.ops += 4
+		return w.s.Txn(ctx, func(tx *Txn) error {
+			for _, k := range w.rnd.Perm(len(w.txn))[:2] {
+				if err := washed(w.txn[k], tx.Lock(w.txn[k])); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+	case 1:
+		w.ops += 3
+		return errors.Join(w.claim.Acquire(ctx, amounts{"a": 1}), w.claim.Acquire(ctx, amounts{"b": 1 + w.rnd.Int64N(2)}),
+			w.claim.Close(), w.redeclare())
+	case 2: // somebody who has no lock answers
+		w.ops += 2
+		if err := w.there.Send(ctx, w.ops); err != nil {
+			return err
+		}
+		_, ok, err := w.back.Receive(ctx)
+		if err == nil && !ok {
+			err = ErrClosed
+		}
+		return err
+	}
+	return nil
+}
+
+func (w *worker) redeclare() (err error) {
+	w.claim, err = w.claim.b.Declare(amounts{"a": 1, "b": 2})
+	return err
+}
+
+func init() { childModes["work"] = work }
+
+// work SPACE SEED OPERATIONS TOLL is a process that works until all together have done
+// so many operations, and rings after each TOLL of its own.
+func work() error {
+	seed, want, toll := must(strconv.ParseUint(os.Args[2], 10, 64)), must(strconv.ParseInt(os.Args[3], 10, 64)), must(strconv.ParseInt(os.Args[4], 10, 64))
+	firstLook = lookAfter
+	failed := make(chan error, 100)
+	s, err := OpenWith(os.Args[1], 0, Options{Report: func(e *DeadlockError) { failed <- e }, CheckOrder: seed%2 == 1})
+	if err != nil {
+		return err
+	}
+	ops, looks, rings := must(s.Counter("ops")), must(s.Counter("looks")), must(OpenChan[int64](s, "toll", 64))
+	atPoints.Store("looks", func(point string) {
+		if point == "inspected" {
+			looks.Add(1)
+		}
+	})
+	var mine atomic.Int64
+	var all sync.WaitGroup
+	for k := range workersEach {
+		all.Go(func() {
+			w := newWorker(s, seed*workersEach+uint64(k))
+			for ops.Load() < want && len(failed) == 0 {
+				if err := w.round(context.Background()); err != nil {
+					failed <- err
+					return
+				}
+				if w.ops > 100 {
+					ops.Add(w.ops)
+					if n := mine.Add(w.ops); n/toll != (n-w.ops)/toll {
+						if _, err := rings.TrySend(n); err != nil {
+							failed <- err
+						}
+					}
+					w.ops = 0
+				}
+			}
+		})
+	}
+	all.Wait()
+	close(failed)
+	for e := range failed {
+		err = errors.Join(err, e)
+	}
+	return errors.Join(err, s.Close())
+}
+
+func TestNoAlarmAmongCorrectProcesses(t *testing.T) {
+	t.Parallel()
+	name := spaceName(t)
+	s, err := OpenWith(name, 1<<20, Options{Objects: 64, Claims: 256})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	newWorker(s, 0) // makes all, in the order in which LockAll takes them
+	want := *opsWant
+	ctx, cancel := context.WithTimeout(t.Context(), patience+time.Duration(want)*100*time.Microsecond)
+	defer cancel()
+	ops, looks, toll := must(s.Counter("ops")), must(s.Counter("looks")), must(OpenChan[int64](s, "toll", 64))
+	go func() { // answers; what nobody has room for, nobody waits for
+		there, back := must(OpenChan[int64](s, "there", 64)), must(OpenChan[int64](s, "back", 64))
+		for m, err := range there.All(ctx) {
+			if err != nil {
+				return
+			}
+			if _, err := back.TrySend(m); err != nil {
+				return
+			}
+		}
+	}()
+	var seats [workers]atomic.Pointer[os.Process]
+	var seeds atomic.Uint64
+	var deaths atomic.Int64
+	var all sync.WaitGroup
+	for k := range workers {
+		all.Go(func() {
+			for again := true; again && ctx.Err() == nil; {
+				if again = runWorker(t, &seats[k], name, seeds.Add(1), want); again {
+					deaths.Add(1)
+				}
+			}
+		})
+	}
+	stop := context.AfterFunc(ctx, func() {
+		for k := range seats {
+			if p := seats[k].Load(); p != nil {
+				_ = p.Kill()
+			}
+		}
+	})
+	defer stop()
+	go func() { all.Wait(); _ = toll.Close() }()
+	for rnd := rand.New(rand.NewPCG(1, 2)); ; {
+		if _, ok, err := toll.Receive(ctx); err != nil || !ok {
+			break
+		}
+		if p := seats[rnd.IntN(workers)].Load(); p != nil {
+			_ = p.Kill() // it may have ended
+		}
+	}
+	all.Wait()
+	if ctx.Err() != nil {
+		t.Errorf("they hang: %+v", must(s.Stat()))
+	}
+	if deaths.Load() == 0 || looks.Load() == 0 || ops.Load() < want {
+		t.Errorf("%d operations by processes of which %d were killed, and %d looks: that is no trial", ops.Load(), deaths.Load(), looks.Load())
+	}
+	t.Logf("%d operations, %d killed, %d times a deadlock was looked for", ops.Load(), deaths.Load(), looks.Load())
+}
+
+// runWorker runs a process until it ends, and reports whether another is to follow.
+func runWorker(t *testing.T, seat *atomic.Pointer[os.Process], name string, seed uint64, want int64) (again bool) {
+	toll := min(max(want/16, 1000), 50_000)
+	cmd := exec.Command("/proc/self/exe", name, fmt.Sprint(seed), fmt.Sprint(want), fmt.Sprint(toll))
+	cmd.Env = append(slices.Clone(os.Environ()), childEnv+"=work", "GORACE=atexit_sleep_ms=0")
+	cmd.Stderr = os.Stderr
+	if err := cmd.Start(); err != nil {
+		t.Error(err)
+		return false
+	}
+	seat.Store(cmd.Process)
+	err := cmd.Wait()
+	seat.Store(nil)
+	if err == nil {
+		return false
+	}
+	if status, ok := cmd.ProcessState.Sys().(syscall.WaitStatus); ok && status.Signaled() && status.Signal() == syscall.SIGKILL {
+		return true
+	}
+	t.Errorf("a process that was not killed: %v", err)
+	return false
+}
