@@ -195,7 +195,8 @@ func (w *worker) redeclare() (err error) {
 func init() { childModes["work"] = work }
 
 // work SPACE SEED OPERATIONS TOLL is a process that works until all together have done
-// so many operations, and rings after each TOLL of its own.
+// so many operations, looked for deadlocks, and lost somebody. It rings after each TOLL
+// of its own.
 func work() error {
 	seed, want, toll := must(strconv.ParseUint(os.Args[2], 10, 64)), must(strconv.ParseInt(os.Args[3], 10, 64)), must(strconv.ParseInt(os.Args[4], 10, 64))
 	firstLook = lookAfter
@@ -204,7 +205,8 @@ func work() error {
 	if err != nil {
 		return err
 	}
-	ops, looks, rings := must(s.Counter("ops")), must(s.Counter("looks")), must(OpenChan[int64](s, "toll", 64))
+	ops, looks, deaths := must(s.Counter("ops")), must(s.Counter("looks")), must(s.Counter("deaths"))
+	rings := must(OpenChan[int64](s, "toll", 64))
 	atPoints.Store("looks", func(point string) {
 		if point == "inspected" {
 			looks.Add(1)
@@ -215,7 +217,7 @@ func work() error {
 	for k := range workersEach {
 		all.Go(func() {
 			w := newWorker(s, seed*workersEach+uint64(k))
-			for ops.Load() < want && len(failed) == 0 {
+			for (ops.Load() < want || looks.Load() == 0 || deaths.Load() == 0) && len(failed) == 0 {
 				if err := w.round(context.Background()); err != nil {
 					failed <- err
 					return
@@ -252,7 +254,8 @@ func TestNoAlarmAmongCorrectProcesses(t *testing.T) {
 	want := *opsWant
 	ctx, cancel := context.WithTimeout(t.Context(), patience+time.Duration(want)*100*time.Microsecond)
 	defer cancel()
-	ops, looks, toll := must(s.Counter("ops")), must(s.Counter("looks")), must(OpenChan[int64](s, "toll", 64))
+	ops, looks, deaths := must(s.Counter("ops")), must(s.Counter("looks")), must(s.Counter("deaths"))
+	toll := must(OpenChan[int64](s, "toll", 64))
 	go func() { // answers; what nobody has room for, nobody waits for
 		there, back := must(OpenChan[int64](s, "there", 64)), must(OpenChan[int64](s, "back", 64))
 		for m, err := range there.All(ctx) {
@@ -266,7 +269,6 @@ func TestNoAlarmAmongCorrectProcesses(t *testing.T) {
 	}()
 	var seats [workers]atomic.Pointer[os.Process]
 	var seeds atomic.Uint64
-	var deaths atomic.Int64
 	var all sync.WaitGroup
 	for k := range workers {
 		all.Go(func() {
@@ -297,9 +299,6 @@ func TestNoAlarmAmongCorrectProcesses(t *testing.T) {
 	all.Wait()
 	if ctx.Err() != nil {
 		t.Errorf("they hang: %+v", must(s.Stat()))
-	}
-	if deaths.Load() == 0 || looks.Load() == 0 || ops.Load() < want {
-		t.Errorf("%d operations by processes of which %d were killed, and %d looks: that is no trial", ops.Load(), deaths.Load(), looks.Load())
 	}
 	t.Logf("%d operations, %d killed, %d times a deadlock was looked for", ops.Load(), deaths.Load(), looks.Load())
 }

@@ -22,11 +22,12 @@ import (
 // The dining philosophers, each a process. They are killed at random, and another takes
 // the seat. However they take their forks, all eat as often as they shall.
 
-var mealsWant = flag.Int("ipc.meals", 250, "how often each of the dining philosophers eats")
+var mealsWant = flag.Int("ipc.meals", 500, "how often each of the dining philosophers eats")
 
 const (
 	seats     = 5
 	tollEvery = 50 // meals after which a philosopher lets one of all be killed
+	chokes    = -1 // rung by the one that is killed for certain, with forks in hand
 )
 
 // dinner is what the philosophers see of each other.
@@ -36,12 +37,13 @@ type dinner struct {
 	want uint64
 	me   uint64
 
-	user  []uint64 // by fork: who eats with it; 0: nobody
-	meals []uint64 // by seat
-	stuck *uint64  // how many deadlocks were told
-	ready *uint64  // how many have their first fork, in the first round
-	count *Counter // of meals, counted once more
-	toll  *Chan[int64]
+	user   []uint64 // by fork: who eats with it; 0: nobody
+	meals  []uint64 // by seat
+	stuck  *uint64  // how many deadlocks were told
+	ready  *uint64  // how many have their first fork, in the first round
+	choked *uint64  // 1: somebody did
+	count  *Counter // of meals, counted once more
+	toll   *Chan[int64]
 }
 
 // sitDown finds the table in a space, where the one that laid it has put its words.
@@ -65,7 +67,7 @@ func sitDown(s *Space, laid Slice[uint64], seat int, want uint64) (*dinner, erro
 	toll, err := OpenChan[int64](s, "toll", 16)
 	return &dinner{
 		s: s, seat: seat, want: want, me: uint64(s.slot)<<32 | uint64(s.members[s.slot].load().epoch())<<1 | 1,
-		user: words[:seats], meals: words[seats:][:seats], stuck: &words[2*seats], ready: &words[2*seats+1], count: count, toll: toll,
+		user: words[:seats], meals: words[seats:][:seats], stuck: &words[2*seats], ready: &words[2*seats+1], choked: &words[2*seats+2], count: count, toll: toll,
 	}, err
 }
 
@@ -87,7 +89,12 @@ func (d *dinner) eat() error {
 		}
 	}
 	runtime.Gosched()
-	atomic.AddUint64(&d.meals[d.seat], 1)
+	if n := atomic.AddUint64(&d.meals[d.seat], 1); n == tollEvery && d.seat == 0 && atomic.CompareAndSwapUint64(d.choked, 0, 1) {
+		if err := d.toll.Send(context.Background(), chokes); err != nil {
+			return err
+		}
+		select {} // until it is killed
+	}
 	d.count.Add(1)
 	for _, f := range forks {
 		if !atomic.CompareAndSwapUint64(f, d.me, 0) {
@@ -262,7 +269,7 @@ func TestDiningPhilosophers(t *testing.T) {
 // serveDinner seats philosophers, kills one whenever the toll rings, and seats another.
 func serveDinner(t *testing.T, way string, want uint64) {
 	s, name := testSpace(t, 1<<20)
-	d, err := sitDown(s, must(NewSlice[uint64](s, 2*seats+2)), -1, want)
+	d, err := sitDown(s, must(NewSlice[uint64](s, 2*seats+3)), -1, want)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -309,11 +316,15 @@ func serveDinner(t *testing.T, way string, want uint64) {
 	over := make(chan bool)
 	go func() { all.Wait(); close(over); _ = d.toll.Close() }()
 	for rnd := rand.New(rand.NewPCG(1, uint64(len(way)))); ; {
-		_, ok, err := d.toll.Receive(ctx)
+		ring, ok, err := d.toll.Receive(ctx)
 		if err != nil || !ok {
 			break
 		}
-		if p := sitting[rnd.IntN(seats)].Load(); p != nil {
+		seat := rnd.IntN(seats)
+		if ring == chokes {
+			seat = 0
+		}
+		if p := sitting[seat].Load(); p != nil {
 			_ = p.Kill() // it may have ended
 		}
 	}
