@@ -173,7 +173,7 @@ func (w *worker) last(ctx context.Context) (err error) {
 		w.ops += 3
 		return errors.Join(w.claim.Acquire(ctx, amounts{"a": 1}), w.claim.Acquire(ctx, amounts{"b": 1 + w.rnd.Int64N(2)}),
 			w.claim.Close(), w.redeclare())
-	case 2: // somebody who has no lock answers
+	case 2: // somebody who has no lock takes all that is sent, and sends for ever
 		w.ops += 2
 		if err := w.there.Send(ctx, w.ops); err != nil {
 			return err
@@ -256,15 +256,13 @@ func TestNoAlarmAmongCorrectProcesses(t *testing.T) {
 	defer cancel()
 	ops, looks, deaths := must(s.Counter("ops")), must(s.Counter("looks")), must(s.Counter("deaths"))
 	toll := must(OpenChan[int64](s, "toll", 64))
-	go func() { // answers; what nobody has room for, nobody waits for
-		there, back := must(OpenChan[int64](s, "there", 64)), must(OpenChan[int64](s, "back", 64))
-		for m, err := range there.All(ctx) {
-			if err != nil {
-				return
-			}
-			if _, err := back.TrySend(m); err != nil {
-				return
-			}
+	go func() {
+		for range must(OpenChan[int64](s, "there", 64)).All(ctx) {
+		}
+	}()
+	go func() {
+		back := must(OpenChan[int64](s, "back", 64))
+		for n := int64(0); back.Send(ctx, n) == nil; n++ {
 		}
 	}()
 	var seats [workers]atomic.Pointer[os.Process]

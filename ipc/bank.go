@@ -109,7 +109,8 @@ type bankRow struct {
 	alloc      [2][]int64
 }
 
-func (r bankRow) load() bankWord   { return bankWord(r.head.word.Load()) }
+func (h *bankHead) load() bankWord { return bankWord(h.word.Load()) }
+func (r bankRow) load() bankWord   { return r.head.load() }
 func (r bankRow) store(w bankWord) { r.head.word.Store(uint64(w)) }
 
 // held is what the row holds, spare the place that does not count.
@@ -122,12 +123,17 @@ func bankBytes(resources int) int {
 	return resources*(bankNameBytes+8) + bankRows*8*bankRowWords(resources)
 }
 
+// head is the beginning of the row of a number.
+func (b *bank) head(k int) *bankHead {
+	return (*bankHead)(unsafe.Pointer(&b.mem[k*bankRowWords(len(b.total))]))
+}
+
 // row is the row of a number.
 func (b *bank) row(k int) bankRow {
 	n := len(b.total)
 	m := b.mem[k*bankRowWords(n):][:bankRowWords(n)]
 	part := func(p int) []int64 { return m[bankHeadWords+p*n:][:n:n] }
-	return bankRow{(*bankHead)(unsafe.Pointer(unsafe.SliceData(m))), part(0), part(3), [2][]int64{part(1), part(2)}}
+	return bankRow{b.head(k), part(0), part(3), [2][]int64{part(1), part(2)}}
 }
 
 func (b *bank) name() string { return pinned(b.o.name[:]) }
@@ -213,7 +219,7 @@ func (s *Space) bankOf(i int) (bank, error) {
 
 // passOn grants what can be granted, drops the latch, and wakes who got something.
 func (b *bank) passOn(o *object) {
-	granted := grantBank(b.s, b.i)
+	granted := b.grant(o)
 	b.s.unlock(o)
 	for _, g := range granted {
 		at("banker-ringing")
@@ -221,16 +227,21 @@ func (b *bank) passOn(o *object) {
 	}
 }
 
-// grantBank grants what can be granted to those who wait, and returns their claims.
 func grantBank(s *Space, object int) (granted []int) {
-	o := &s.objects[object]
-	if o.first == 0 {
-		return nil
-	}
 	b, err := s.bankOf(object)
 	if err != nil {
 		return nil // damaged: operations say so
 	}
+	return b.grant(b.o)
+}
+
+// grant grants what can be granted to those who wait, and returns their claims. The
+// latch is held.
+func (b *bank) grant(o *object) (granted []int) {
+	if o.first == 0 {
+		return nil
+	}
+	s := b.s
 	tasks, wanting := b.tasks()
 	var line []waitfor.Ask
 	var rows []int
@@ -276,12 +287,15 @@ type bankTask struct{ row, index int }
 func (b *bank) tasks() (tasks []waitfor.Task, wanting map[int]bankTask) {
 	wanting = map[int]bankTask{}
 	for k := range bankRows {
+		w := b.head(k).load()
+		if w.state() == bankFree {
+			continue
+		}
 		row := b.row(k)
-		w := row.load()
 		if w.state() == bankWanting {
 			wanting[int(row.head.claim)] = bankTask{k, len(tasks)}
 		}
-		if w.state() == bankWanting || w.state() == bankDeclared && sum(row.held()) > 0 {
+		if w.state() == bankWanting || sum(row.held()) > 0 {
 			tasks = append(tasks, waitfor.Task{Claim: row.most, Alloc: row.held()})
 		}
 	}

@@ -138,7 +138,7 @@ func (c *Claim) acquire(units map[string]int64, who caller, await func(i int) er
 		s.unclaim(i)
 		return false, err
 	}
-	granted := grantBank(s, b.i)
+	granted := b.grant(o)
 	s.unlock(o)
 	for _, g := range granted {
 		if g != i {

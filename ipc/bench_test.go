@@ -37,3 +37,43 @@ func BenchmarkSemaphore(b *testing.B) {
 		}
 	}
 }
+
+// Two mutexes in a transaction that nobody else is in the way of.
+func BenchmarkTxn(b *testing.B) {
+	s := must(Anonymous(1<<20, Options{}))
+	defer s.Close()
+	m, n := must(s.Mutex("m")), must(s.Mutex("n"))
+	for b.Loop() {
+		err := s.Txn(b.Context(), func(tx *Txn) error {
+			if err := tx.Lock(m); err != nil {
+				return err
+			}
+			return tx.Lock(n)
+		})
+		if err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+// Units that are free, with five claims of which all hold something.
+func BenchmarkBanker(b *testing.B) {
+	s := must(Anonymous(1<<20, Options{}))
+	defer s.Close()
+	total := amounts{"a": 10, "b": 10}
+	var c *Claim
+	for range 5 {
+		c = declare(s, total, amounts{"a": 2, "b": 2})
+		if err := c.Acquire(b.Context(), amounts{"b": 1}); err != nil {
+			b.Fatal(err)
+		}
+	}
+	for b.Loop() {
+		if err := c.Acquire(b.Context(), amounts{"a": 1}); err != nil {
+			b.Fatal(err)
+		}
+		if err := c.Release(amounts{"a": 1}); err != nil {
+			b.Fatal(err)
+		}
+	}
+}

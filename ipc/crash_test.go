@@ -159,8 +159,9 @@ func audit(t *testing.T, s *Space, slot int) {
 			t.Errorf("the latch of %q is %#x", pinned(o.name[:]), w)
 		}
 		if o.kind.Load() == kindTxns {
-			for k := range s.txnRows(i) {
-				if w := s.txnRows(i)[k].load(); w.state() != txnFree && w.slot() == slot {
+			rows := s.txnTable(i).rows()
+			for k := range rows {
+				if w := rows[k].load(); w.state() != txnFree && w.slot() == slot {
 					t.Errorf("row %d of the transactions is in state %d of slot %d", k, w.state(), w.slot())
 				}
 			}

@@ -34,6 +34,8 @@ type Space struct {
 	taking taking // what its goroutines hold, where that is checked
 	checks bool   // Options.CheckOrder
 
+	txns atomic.Int32 // object that has the transactions + 1; 0: not known yet
+
 	idle struct { // claims of this process that are about nothing
 		sync.Mutex
 		rows   []int

@@ -85,10 +85,12 @@ const (
 	txnsMax  = 256
 )
 
-// txnsState says where the table is; written before anybody sees the object.
+// txnsState says where the table is, which is written before anybody sees the object,
+// and how many of its rows were ever used, which only grows.
 type txnsState struct {
 	_    structs.HostLayout
-	_    [8]byte // a futex on which nobody sleeps
+	_    [4]byte // a futex on which nobody sleeps
+	used atomic.Uint32
 	rows uint64
 }
 
@@ -98,19 +100,30 @@ func refsTxns(s *Space, object int, keep func(shm.Ref)) {
 	keep(shm.Ref(stateOf[txnsState](&s.objects[object]).rows))
 }
 
-// txnRows is the table of an object, or nil if it is damaged.
-func (s *Space) txnRows(object int) []txnRow {
-	b, err := s.arena.Bytes(shm.Ref(stateOf[txnsState](&s.objects[object]).rows), txnsMax*int(unsafe.Sizeof(txnRow{})))
+// txnTable is the table of an object.
+type txnTable struct {
+	used *atomic.Uint32
+	all  []txnRow
+}
+
+// rows are those that were ever used. Whoever uses another one counts it first.
+func (t txnTable) rows() []txnRow { return t.all[:min(int(t.used.Load()), len(t.all))] }
+
+// txnTable is the table of an object, with no rows if it is damaged.
+func (s *Space) txnTable(object int) txnTable {
+	st := stateOf[txnsState](&s.objects[object])
+	b, err := s.arena.Bytes(shm.Ref(st.rows), txnsMax*int(unsafe.Sizeof(txnRow{})))
 	if err != nil {
-		return nil
+		return txnTable{used: &st.used}
 	}
-	return unsafe.Slice((*txnRow)(unsafe.Pointer(unsafe.SliceData(b))), txnsMax)
+	return txnTable{&st.used, unsafe.Slice((*txnRow)(unsafe.Pointer(unsafe.SliceData(b))), txnsMax)}
 }
 
 // buryTxns frees the rows of a dead process. Its locks are freed as all are.
 func buryTxns(s *Space, object, slot int) {
-	for i := range s.txnRows(object) {
-		r := &s.txnRows(object)[i]
+	rows := s.txnTable(object).rows()
+	for i := range rows {
+		r := &rows[i]
 		for w := r.load(); w.state() != txnFree && w.slot() == slot; w = r.load() {
 			r.swap(w, w.to(txnFree))
 		}
@@ -122,7 +135,7 @@ func buryTxns(s *Space, object, slot int) {
 type Txn struct {
 	s     *Space
 	ctx   context.Context // of the Txn call, which the Txn does not outlive
-	rows  []txnRow
+	table txnTable
 	row   *txnRow // nil when it has ended
 	mine  txnWord // of the row, while it runs
 	age   waitfor.Age
@@ -152,9 +165,12 @@ func (s *Space) Txn(ctx context.Context, f func(tx *Txn) error) error {
 	if err != nil {
 		return err
 	}
-	tx := &Txn{s: s, ctx: ctx, rows: s.txnRows(object), agent: self()}
-	if tx.rows == nil {
+	tx := &Txn{s: s, ctx: ctx, table: s.txnTable(object), agent: self()}
+	if tx.table.all == nil {
 		return s.damaged(object, "its table")
+	}
+	if s.closing.Load() {
+		return ErrClosed
 	}
 	if err := tx.enter(); err != nil {
 		return err
@@ -179,21 +195,30 @@ func (s *Space) Txn(ctx context.Context, f func(tx *Txn) error) error {
 
 // transactions is the object that has the table of a space.
 func (s *Space) transactions() (int, error) {
-	return s.find(kindTxns, txnsName, func(o *object) error {
+	if i := s.txns.Load(); i != 0 {
+		return int(i) - 1, nil
+	}
+	i, err := s.find(kindTxns, txnsName, func(o *object) error {
 		ref, err := s.keepBytes(make([]byte, txnsMax*int(unsafe.Sizeof(txnRow{}))))
 		stateOf[txnsState](o).rows = uint64(ref)
 		return err
 	})
+	if err == nil {
+		s.txns.Store(int32(i) + 1)
+	}
+	return i, err
 }
 
 // enter takes a row.
 func (tx *Txn) enter() error {
 	s := tx.s
-	if r, _ := rowOf(tx.rows, s.slot, tx.agent); r != nil {
+	if r, _ := rowOf(tx.table.rows(), s.slot, tx.agent); r != nil {
 		return errors.New("ipc: a transaction within a transaction of the same goroutine")
 	}
-	for i := range tx.rows {
-		r := &tx.rows[i]
+	for i := range tx.table.all {
+		r, used := &tx.table.all[i], tx.table.used
+		for n := used.Load(); n <= uint32(i) && !used.CompareAndSwap(n, uint32(i)+1); n = used.Load() {
+		}
 		w := r.load()
 		if mine := w.entered(s.slot); w.state() == txnFree && r.swap(w, mine) {
 			at("txn-entering")
@@ -207,7 +232,7 @@ func (tx *Txn) enter() error {
 			return nil
 		}
 	}
-	return fmt.Errorf("%w: %d transactions run; begin fewer at a time", ErrTooMany, len(tx.rows))
+	return fmt.Errorf("%w: %d transactions run; begin fewer at a time", ErrTooMany, txnsMax)
 }
 
 // leave frees the row, unless the space was closed: then it may be another's by now.

@@ -49,8 +49,9 @@ func (tx *Txn) take(m *Mutex, w, flags uint32, pc, cycles uint64) bool {
 	m.m.own(tx.agent, pc, cycles)
 	shm.Acquire(ptr(&m.m.word))
 	tx.row.wants.Store(0) // SYNC txn: pairs with lock; the owner is written first
-	for i := range tx.rows {
-		if r := &tx.rows[i]; r.wantsOf(m.i) && r.age.Load() < uint64(tx.age) {
+	rows := tx.table.rows()
+	for i := range rows {
+		if r := &rows[i]; r.wantsOf(m.i) && r.age.Load() < uint64(tx.age) {
 			at("txn-telling")
 			tx.s.ringWanter(r)
 		}
@@ -82,7 +83,7 @@ func (tx *Txn) await(m *Mutex, i int) (owned bool, err error) {
 				}
 				continue
 			}
-			s.ringWanter(&tx.rows[first])
+			s.ringWanter(&tx.table.all[first])
 		}
 		if w&mutexWaiters == 0 && !m.m.word.CompareAndSwap(w, w|mutexWaiters) {
 			continue
@@ -100,7 +101,7 @@ func (tx *Txn) wounded() bool { return tx.row.load() == tx.mine.to(txnWounded) }
 // wound wounds the transaction that owns a mutex, whose word is w, if it is younger.
 // While its goroutine is not known nothing is done: it tells when it is.
 func (tx *Txn) wound(m *Mutex, w uint32) {
-	r, state := ownerTxn(tx.rows, m.m, w)
+	r, state := ownerTxn(tx.table.rows(), m.m, w)
 	if r == nil || state.state() != txnRunning {
 		return
 	}
@@ -145,7 +146,7 @@ func (s *Space) passingWaits() map[int]bool {
 		if s.objects[object].kind.Load() != kindTxns {
 			continue
 		}
-		rows := s.txnRows(object)
+		rows := s.txnTable(object).rows()
 		pass := func(r *txnRow) {
 			if wants := r.wants.Load(); wants != 0 {
 				if passing == nil {
@@ -176,8 +177,9 @@ func (s *Space) passingWaits() map[int]bool {
 // this one; -1: there is none. Those that are wounded want it no more.
 func (tx *Txn) first(object int) int {
 	first, oldest := -1, uint64(tx.age)
-	for i := range tx.rows {
-		r := &tx.rows[i]
+	rows := tx.table.rows()
+	for i := range rows {
+		r := &rows[i]
 		w := r.load()
 		if w.state() != txnRunning || !r.wantsOf(object) {
 			continue
