@@ -8,7 +8,6 @@ import (
 	"math/rand/v2"
 	"os"
 	"os/exec"
-	"slices"
 	"strconv"
 	"sync"
 	"sync/atomic"
@@ -200,8 +199,11 @@ func init() { childModes["work"] = work }
 func work() error {
 	seed, want, toll := must(strconv.ParseUint(os.Args[2], 10, 64)), must(strconv.ParseInt(os.Args[3], 10, 64)), must(strconv.ParseInt(os.Args[4], 10, 64))
 	firstLook = lookAfter
-	failed := make(chan error, 100)
-	s, err := OpenWith(os.Args[1], 0, Options{Report: func(e *DeadlockError) { failed <- e }, CheckOrder: seed%2 == 1})
+	fail := func(err error) { // at once: others may wait for what it holds
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+	s, err := OpenWith(os.Args[1], 0, Options{Report: func(e *DeadlockError) { fail(e) }, CheckOrder: seed%2 == 1})
 	if err != nil {
 		return err
 	}
@@ -217,16 +219,15 @@ func work() error {
 	for k := range workersEach {
 		all.Go(func() {
 			w := newWorker(s, seed*workersEach+uint64(k))
-			for (ops.Load() < want || looks.Load() == 0 || deaths.Load() == 0) && len(failed) == 0 {
+			for ops.Load() < want || looks.Load() == 0 || deaths.Load() == 0 {
 				if err := w.round(context.Background()); err != nil {
-					failed <- err
-					return
+					fail(err)
 				}
 				if w.ops > 100 {
 					ops.Add(w.ops)
 					if n := mine.Add(w.ops); n/toll != (n-w.ops)/toll {
 						if _, err := rings.TrySend(n); err != nil {
-							failed <- err
+							fail(err)
 						}
 					}
 					w.ops = 0
@@ -235,11 +236,7 @@ func work() error {
 		})
 	}
 	all.Wait()
-	close(failed)
-	for e := range failed {
-		err = errors.Join(err, e)
-	}
-	return errors.Join(err, s.Close())
+	return s.Close()
 }
 
 func TestNoAlarmAmongCorrectProcesses(t *testing.T) {
@@ -271,8 +268,13 @@ func TestNoAlarmAmongCorrectProcesses(t *testing.T) {
 	for k := range workers {
 		all.Go(func() {
 			for again := true; again && ctx.Err() == nil; {
-				if again = runWorker(t, &seats[k], name, seeds.Add(1), want); again {
+				var err error
+				if again, err = runWorker(&seats[k], name, seeds.Add(1), want); again {
 					deaths.Add(1)
+				}
+				if err != nil {
+					t.Errorf("a process that was not killed: %v", err)
+					cancel()
 				}
 			}
 		})
@@ -295,31 +297,27 @@ func TestNoAlarmAmongCorrectProcesses(t *testing.T) {
 		}
 	}
 	all.Wait()
-	if ctx.Err() != nil {
+	if ctx.Err() != nil && !t.Failed() {
 		t.Errorf("they hang: %+v", must(s.Stat()))
 	}
 	t.Logf("%d operations, %d killed, %d times a deadlock was looked for", ops.Load(), deaths.Load(), looks.Load())
 }
 
-// runWorker runs a process until it ends, and reports whether another is to follow.
-func runWorker(t *testing.T, seat *atomic.Pointer[os.Process], name string, seed uint64, want int64) (again bool) {
+// runWorker runs a process until it ends, and reports whether it was killed, so that
+// another is to follow.
+func runWorker(seat *atomic.Pointer[os.Process], name string, seed uint64, want int64) (killed bool, err error) {
 	toll := min(max(want/16, 1000), 50_000)
 	cmd := exec.Command("/proc/self/exe", name, fmt.Sprint(seed), fmt.Sprint(want), fmt.Sprint(toll))
-	cmd.Env = append(slices.Clone(os.Environ()), childEnv+"=work", "GORACE=atexit_sleep_ms=0")
+	cmd.Env = append(os.Environ(), childEnv+"=work", "GORACE=atexit_sleep_ms=0")
 	cmd.Stderr = os.Stderr
 	if err := cmd.Start(); err != nil {
-		t.Error(err)
-		return false
+		return false, err
 	}
 	seat.Store(cmd.Process)
-	err := cmd.Wait()
+	err = cmd.Wait()
 	seat.Store(nil)
-	if err == nil {
-		return false
-	}
 	if status, ok := cmd.ProcessState.Sys().(syscall.WaitStatus); ok && status.Signaled() && status.Signal() == syscall.SIGKILL {
-		return true
+		return true, nil
 	}
-	t.Errorf("a process that was not killed: %v", err)
-	return false
+	return false, err
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime"
 	"sync"
 	"testing"
 )
@@ -366,5 +367,29 @@ func TestOnceAndEvent(t *testing.T) {
 	}
 	if e.IsSet() {
 		t.Error("it is set after Reset")
+	}
+}
+
+// Goroutines give back parts of what one of them acquired, all at once.
+func TestReleaseAtOnce(t *testing.T) {
+	t.Parallel()
+	m := must(heapSpaces(t, 1, Options{})[0].Semaphore("s", 3))
+	atPoints.Store(m, func(point string) {
+		if point == "unit-split" {
+			runtime.Gosched() // so that another comes in the middle of it
+		}
+	})
+	defer atPoints.Delete(m)
+	for range 500 {
+		if err := m.Acquire(soon(t), 3); err != nil {
+			t.Fatal(err)
+		}
+		back := make(chan error, 3)
+		for range 3 {
+			go func() { back <- m.Release(1) }()
+		}
+		if err := errors.Join(<-back, <-back, <-back); err != nil {
+			t.Fatal(err)
+		}
 	}
 }

@@ -67,6 +67,9 @@ func (m *Semaphore) Release(n int64) error {
 	if n < 1 {
 		return fmt.Errorf("ipc: release %d units", n)
 	}
+	// While one gives back a part of a claim no other finds that claim.
+	m.s.releasing.Lock()
+	defer m.s.releasing.Unlock()
 	for agent := self(); n > 0; {
 		i, ok := m.s.giveUp(m.i, agent, false, true)
 		if !ok {

@@ -46,6 +46,7 @@ type Space struct {
 		sync.Mutex
 		held map[int][]int // by object, in the order of taking
 	}
+	releasing sync.Mutex // held while units of semaphores are given back
 
 	asleep struct { // operations that wait
 		sync.Mutex
