@@ -22,11 +22,11 @@ import (
 // The dining philosophers, each a process. They are killed at random, and another takes
 // the seat. However they take their forks, all eat as often as they shall.
 
-var mealsWant = flag.Int("ipc.meals", 500, "how often each of the dining philosophers eats")
+var mealsWant = flag.Int("ipc.meals", 100, "how often each of the dining philosophers eats")
 
 const (
 	seats     = 5
-	tollEvery = 50 // meals after which a philosopher lets one of all be killed
+	tollEvery = 20 // meals after which a philosopher lets one of all be killed
 	chokes    = -1 // rung by the one that is killed for certain, with forks in hand
 )
 
@@ -132,7 +132,7 @@ var dinings = map[string]func(ctx context.Context, d *dinner) (meal func() error
 					runtime.Gosched()
 				}
 			}
-			runtime.Gosched()
+			_, _, _ = syscall.Syscall(syscall.SYS_SCHED_YIELD, 0, 0, 0) // so that others take theirs
 			err := washed(right, right.Lock(ctx))
 			if errors.Is(err, ErrDeadlock) {
 				atomic.AddUint64(d.stuck, 1)
