@@ -20,6 +20,17 @@
 // first, once the dead process is certainly gone (bury.go). CRASHES.md lists every
 // point of death and its outcome.
 //
+// # Deadlocks
+//
+// Who waits in a circle is found within some 20 ms, told of by a [DeadlockError], and
+// one of the waits is ended. What can be known beforehand prevents that:
+//
+//	all locks, at once               LockAll
+//	their order                      SetRank; Options.CheckOrder learns it and tells
+//	                                 of any other, before it ever comes to a deadlock
+//	nothing, and all can be undone   Space.Txn: the younger gives way and begins again
+//	the most that will be needed     Banker: what could end in a circle must wait
+//
 // # Ownership
 //
 // Locks belong to goroutines, not to threads. Every function that may wait takes a
