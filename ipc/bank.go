@@ -262,7 +262,7 @@ func (b *bank) grant(o *object) (granted []int) {
 		row := b.row(rows[k])
 		held, more := row.held(), row.spare()
 		for r := range held {
-			more[r] = held[r] + row.want[r]
+			setUnits(&more[r], held[r]+row.want[r])
 		}
 		at("banker-added")
 		row.store(row.load().flipped().to(bankDeclared))
@@ -277,6 +277,29 @@ func (b *bank) grant(o *object) (granted []int) {
 		s.dequeue(o, i)
 	}
 	return granted
+}
+
+// setUnits changes what a row holds. Others look at that without the latch, see holders.
+func setUnits(p *int64, n int64) { storeWord((*uint64)(unsafe.Pointer(p)), uint64(n)) }
+
+// holders says who holds how much of all resources together. It takes no latch, and
+// leaves out what changes meanwhile.
+func (b *bank) holders() (list []ClaimStat) {
+	for k := range bankRows {
+		w := b.head(k).load()
+		if w.state() == bankFree || w.slot() >= len(b.s.members) {
+			continue
+		}
+		units := int64(0)
+		held := b.row(k).alloc[w&bankPlace>>2]
+		for r := range held {
+			units += int64(loadWord((*uint64)(unsafe.Pointer(&held[r]))))
+		}
+		if units > 0 && b.head(k).load() == w {
+			list = append(list, ClaimStat{PID: b.s.members[w.slot()].load().pid(), Units: units})
+		}
+	}
+	return list
 }
 
 // bankTask is where a row is among the tasks.

@@ -87,7 +87,9 @@ func (b *Banker) Declare(most map[string]int64) (*Claim, error) {
 			continue
 		}
 		copy(row.most, v)
-		clear(row.alloc[0])
+		for r := range v {
+			setUnits(&row.alloc[0][r], 0)
+		}
 		at("banker-filled")
 		mine := w.declared(s.slot)
 		row.store(mine)
@@ -230,7 +232,7 @@ func (c *Claim) Release(units map[string]int64) error {
 			s.unlock(o)
 			return fmt.Errorf("%w: %d of %q given back to banker %q, %d are held", ErrNotOwner, n, b.names[r], b.name(), held[r])
 		}
-		left[r] = held[r] - n
+		setUnits(&left[r], held[r]-n)
 	}
 	at("banker-counted")
 	row.store(w.flipped())

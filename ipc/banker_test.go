@@ -39,6 +39,11 @@ func TestBanker(t *testing.T) {
 	if have, held := first.b.Units(); have["knife"] != 1 || held["knife"] != 1 || held["fork"] != 1 {
 		t.Errorf("%v of %v are held", held, have)
 	}
+	for _, o := range must(spaces[1].Stat()).Objects {
+		if len(o.Holders) != 1 || o.Holders[0].Units != 2 || o.Holders[0].PID != spaces[0].kin.pid() || o.Waiting != 1 {
+			t.Errorf("shown as %+v", o)
+		}
+	}
 	if err := first.Release(amounts{"knife": 1}); err != nil {
 		t.Fatal(err)
 	}
@@ -148,6 +153,9 @@ func TestBankerOfMany(t *testing.T) {
 			all.Go(func() {
 				rnd := rand.New(rand.NewPCG(uint64(i), uint64(k)))
 				for range 60 {
+					if _, err := s.Stat(); err != nil { // looks in the middle of all
+						t.Error(err)
+					}
 					most := amounts{"a": rnd.Int64N(3), "b": rnd.Int64N(4)}
 					c := declare(s, total, most)
 					for _, r := range rnd.Perm(2) {

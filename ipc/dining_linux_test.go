@@ -280,7 +280,7 @@ func serveDinner(t *testing.T, way string, want uint64) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	ctx, cancel := context.WithTimeout(t.Context(), patience+time.Duration(want)*50*time.Millisecond)
+	ctx, cancel := context.WithTimeout(t.Context(), patience+time.Duration(want)*time.Second/2)
 	defer cancel()
 	var sitting [seats]atomic.Pointer[os.Process]
 	var deaths atomic.Uint64

@@ -57,7 +57,7 @@ type ClaimStat struct {
 	// is empty where the whole process holds something.
 	Goroutine string    `json:"goroutine,omitempty"`
 	Since     time.Time `json:"since,omitzero"`
-	Units     int64     `json:"units,omitempty"`     // of a semaphore
+	Units     int64     `json:"units,omitempty"`     // of a semaphore, or of all resources of a Banker
 	Exclusive bool      `json:"exclusive,omitempty"` // as a writer
 	Where     string    `json:"where,omitempty"`     // in its program, if it has said so
 }
@@ -157,6 +157,10 @@ func (s *Space) objectStat(i int, clock clock) ObjectStat {
 				c.Goroutine, c.Since = fmt.Sprintf("%#x", agent), clock.at(since)
 			}
 			st.Holders = append(st.Holders, c)
+		}
+	case kindBanker:
+		if b, err := s.bankOf(i); err == nil {
+			st.Holders = b.holders()
 		}
 	case kindOnce:
 		w := stateOf[onceState](o).word.Load()
