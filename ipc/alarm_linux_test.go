@@ -310,6 +310,7 @@ func runWorker(seat *atomic.Pointer[os.Process], name string, seed uint64, want 
 	cmd := exec.Command("/proc/self/exe", name, fmt.Sprint(seed), fmt.Sprint(want), fmt.Sprint(toll))
 	cmd.Env = append(os.Environ(), childEnv+"=work", "GORACE=atexit_sleep_ms=0")
 	cmd.Stderr = os.Stderr
+	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL} // a test that is killed leaves nobody
 	if err := cmd.Start(); err != nil {
 		return false, err
 	}

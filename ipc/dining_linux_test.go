@@ -299,6 +299,7 @@ func serveDinner(t *testing.T, way string, want uint64) {
 				cmd := exec.Command("/proc/self/exe", name, way, strconv.Itoa(seat), strconv.FormatUint(want, 10))
 				cmd.Env = append(os.Environ(), childEnv+"=dine", "GORACE=atexit_sleep_ms=0")
 				cmd.Stderr = os.Stderr
+				cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL} // a test that is killed leaves nobody
 				if err := cmd.Start(); err != nil {
 					t.Error(err)
 					cancel()
