@@ -84,6 +84,8 @@ const (
 	kindBanker
 	kindTxns
 	kindOrder
+	kindByteChan
+	kindByteTopic
 	numKinds
 )
 

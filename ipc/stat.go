@@ -3,6 +3,8 @@ package ipc
 import (
 	"fmt"
 	"time"
+
+	"github.com/tutti-run/tutti/shm"
 )
 
 // Stat says what is in a space: who has it open, and who holds what. It is looked at
@@ -48,6 +50,12 @@ type ObjectStat struct {
 	Lost      bool `json:"lost,omitempty"`
 	Closed    bool `json:"closed,omitempty"`
 	Broken    bool `json:"broken,omitempty"` // a barrier
+	// Messages and MessageBytes are what is in a ByteChan, also what was taken and is not
+	// done, or what a ByteTopic keeps; Capacity is how many there may be. Who uses it is
+	// among Holders: who sends as Exclusive.
+	Messages     int   `json:"messages,omitempty"`
+	MessageBytes int64 `json:"messageBytes,omitempty"`
+	Capacity     int   `json:"capacity,omitempty"`
 }
 
 // ClaimStat is what a goroutine holds of an object, or waits for.
@@ -161,6 +169,11 @@ func (s *Space) objectStat(i int, clock clock) ObjectStat {
 	case kindBanker:
 		if b, err := s.bankOf(i); err == nil {
 			st.Holders = b.holders()
+		}
+	case kindByteChan, kindByteTopic:
+		ms := stateOf[messagesState](o)
+		if m, err := s.messagesOf(o, shm.Ref(ms.ref.Load())); err == nil {
+			st.Messages, st.MessageBytes, st.Capacity = m.count(), int64(ms.bytes.Load()), len(m.rows)
 		}
 	case kindOnce:
 		w := stateOf[onceState](o).word.Load()

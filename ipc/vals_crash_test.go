@@ -265,26 +265,28 @@ func (v *victims) run(s *Space, die func(*Space), k int, f func() error) (point 
 // Who repairs what a dead process left, or buries it, may die as well, anywhere.
 func TestDeathInRepair(t *testing.T) {
 	for _, name := range []string{"var, long", "map, new key", "map, new value", "map, deleted"} {
-		scene := scenes[name]
-		t.Run(name, func(t *testing.T) {
-			for first := 1; ; first++ {
-				point, torn := "", 0
-				for second := 1; ; second++ {
-					next := ""
-					t.Run(fmt.Sprint(first, ",", second), func(t *testing.T) { point, next = playTwice(t, scene, first, second) })
-					if next == "" || t.Failed() {
-						break
-					}
-					torn++
-				}
-				if point == "" || t.Failed() {
-					return
-				}
-				if torn == 0 {
-					t.Errorf("after %s nothing was repaired", point)
-				}
+		t.Run(name, func(t *testing.T) { playAllTwice(t, scenes[name]) })
+	}
+}
+
+// playAllTwice plays a scene with each pair of deaths.
+func playAllTwice(t *testing.T, scene deathScene) {
+	for first := 1; ; first++ {
+		point, torn := "", 0
+		for second := 1; ; second++ {
+			next := ""
+			t.Run(fmt.Sprint(first, ",", second), func(t *testing.T) { point, next = playTwice(t, scene, first, second) })
+			if next == "" || t.Failed() {
+				break
 			}
-		})
+			torn++
+		}
+		if point == "" || t.Failed() {
+			return
+		}
+		if torn == 0 {
+			t.Errorf("after %s nothing was repaired", point)
+		}
 	}
 }
 
