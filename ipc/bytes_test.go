@@ -243,8 +243,8 @@ func TestByteChanRenewed(t *testing.T) {
 	s := spaces[0]
 	c := must(s.ByteChan("c", 4, true))
 	d := must(spaces[1].ByteChan("c", 0, false))
-	if _, err := s.ByteChan("c", 5, true); err == nil {
-		t.Error("another capacity")
+	if _, err := s.ByteChan("c", 5, true); !errors.Is(err, ErrCapacity) {
+		t.Error(err)
 	}
 	if err := errors.Join(c.Send(soon(t), []byte("x")), c.Close()); err != nil {
 		t.Fatal(err)

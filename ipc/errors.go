@@ -23,6 +23,9 @@ var (
 	ErrBroken = errors.New("ipc: the barrier is broken")
 	// ErrTooMany is wrapped by errors that say that a table of the space is full.
 	ErrTooMany = errors.New("ipc: the space has no room for more")
+	// ErrCapacity is wrapped by errors that say that a ByteChan or ByteTopic is there
+	// with another capacity.
+	ErrCapacity = errors.New("ipc: another capacity")
 	// ErrUnsupported is returned on systems other than Linux on amd64 and arm64.
 	ErrUnsupported = errors.ErrUnsupported
 )

@@ -178,7 +178,7 @@ func (s *Space) joinMessages(object, c, capacity int) (*messages, error) {
 			return nil, err
 		}
 	case capacity != 0 && capacity != len(m.rows):
-		return nil, fmt.Errorf("ipc: %s %q has a capacity of %d, not %d", kindName(o.kind.Load()), pinned(o.name[:]), len(m.rows), capacity)
+		return nil, fmt.Errorf("%w: %s %q has one of %d, not %d", ErrCapacity, kindName(o.kind.Load()), pinned(o.name[:]), len(m.rows), capacity)
 	}
 	s.claims[c].word.Store(uint64(s.claims[c].load().to(claimHeld)))
 	at("messages-joined")

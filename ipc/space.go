@@ -66,6 +66,10 @@ type Options struct {
 	// Objects and Claims bound how many named objects the space may have, and how
 	// many holds and waits at a time, when it is made; 0 means 1024 and 4096.
 	Objects, Claims int
+	// Data is how many bytes of data the space has room for when it is made, if that is
+	// more than Open asks for: for who takes one as it is, and wants ample room in his
+	// own. Room takes no memory until it is used.
+	Data int64
 	// OnDeadlock says what is done about a deadlock that a wait in this process
 	// closes. The zero value gives the youngest of its goroutines a DeadlockError.
 	OnDeadlock Policy

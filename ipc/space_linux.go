@@ -9,6 +9,8 @@ import (
 	"path/filepath"
 	"strings"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/tutti-run/tutti/shm"
 )
 
@@ -36,7 +38,7 @@ func openFile(name string, size int64, o Options) (*Space, error) {
 	if err != nil {
 		return nil, err
 	}
-	l, err := layOut(o.Objects, o.Claims, size)
+	l, err := layOut(o.Objects, o.Claims, max(size, o.Data))
 	if err != nil {
 		return nil, err
 	}
@@ -65,7 +67,7 @@ func openFile(name string, size int64, o Options) (*Space, error) {
 
 func anonymous(size int64, o Options) (*Space, error) {
 	o = o.orDefaults()
-	l, err := layOut(o.Objects, o.Claims, size)
+	l, err := layOut(o.Objects, o.Claims, max(size, o.Data))
 	if err != nil {
 		return nil, err
 	}
@@ -83,6 +85,15 @@ func entered(seg *shm.Segment, size int64, o Options) (*Space, error) {
 		return nil, errors.Join(err, seg.Close())
 	}
 	return s, nil
+}
+
+// memoryOf is how much memory a segment with a descriptor takes, in bytes.
+func memoryOf(seg *shm.Segment) int64 {
+	var st unix.Stat_t
+	if seg.FD() < 0 || unix.Fstat(seg.FD(), &st) != nil {
+		return 0
+	}
+	return st.Blocks * 512
 }
 
 // Peek is Stat of the space of a name without opening it: it makes none, and nobody

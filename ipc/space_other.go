@@ -2,11 +2,15 @@
 
 package ipc
 
+import "github.com/tutti-run/tutti/shm"
+
 func newKin() kin { return nil }
 
 func openFile(string, int64, Options) (*Space, error) { return nil, ErrUnsupported }
 
 func anonymous(int64, Options) (*Space, error) { return nil, ErrUnsupported }
+
+func memoryOf(*shm.Segment) int64 { return 0 }
 
 // Peek returns ErrUnsupported on this system.
 func Peek(string, Options) (Stat, error) { return Stat{}, ErrUnsupported }

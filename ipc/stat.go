@@ -12,6 +12,8 @@ import (
 type Stat struct {
 	// Bytes is the size of the space; only what is used needs memory.
 	Bytes int64 `json:"bytes"`
+	// Used is the memory that it takes, in bytes; 0 where the space is a part of a pool's.
+	Used int64 `json:"used,omitempty"`
 	// Made is when the space was made.
 	Made    time.Time    `json:"made"`
 	Members []MemberStat `json:"members"`
@@ -86,7 +88,7 @@ func (s *Space) Stat() (Stat, error) {
 	defer s.leave()
 	h := s.head
 	st := Stat{
-		Bytes: h.size, Made: time.Unix(0, h.madeNs),
+		Bytes: h.size, Used: memoryOf(s.seg), Made: time.Unix(0, h.madeNs),
 		MaxMembers: len(s.members), MaxObjects: len(s.objects), MaxClaims: len(s.claims),
 	}
 	for slot := range s.members {

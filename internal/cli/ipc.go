@@ -11,10 +11,11 @@ func newIPC() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "ipc",
 		Short: "See and remove shared memory: who holds what, who waits",
-		Long: `Spaces are shared memory with locks, semaphores, barriers and values in it: those
-of tutti sem, lock and barrier, and of programs that use the Go package ipc.
-Nobody need clean up after the dead: what a killed process held comes back at
-once, and a space that commands for shells made goes with the last of them.`,
+		Long: `Spaces are shared memory with locks, semaphores, barriers, channels and values in
+it: those of tutti sem, lock, barrier, chan and topic, and of programs that use the
+Go package ipc. Nobody need clean up after the dead: what a killed process held
+comes back at once, and a space that commands for shells made goes with the last
+of them, unless messages are in it that somebody may still come for.`,
 		Example: `  tutti ipc ls
   tutti ipc stat
   tutti ipc stat --json my-program | jq '.objects[].name'
@@ -59,7 +60,7 @@ comes later gets a new one, so locks do not hold between the two.`,
 		DisableFlagsInUseLine: true,
 		Short:                 "Say who has spaces open, who holds what in them, and who waits",
 		Long: `Say who has spaces open, who holds what in them, and who waits: those of these
-names, or the one that tutti sem, lock and barrier use.`,
+names, or the one that tutti sem, lock, barrier, chan and topic use.`,
 		ValidArgsFunction: names,
 		RunE: func(_ *cobra.Command, args []string) error {
 			if len(args) > 0 {

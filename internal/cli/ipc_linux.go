@@ -43,7 +43,7 @@ func listSpaces(folder string) error {
 			fmt.Fprintf(w, "%s\t-\t-\t(%s)\n", name, oneLine(err))
 			continue
 		}
-		fmt.Fprintf(w, "%s\t%s\t%d\t%s\n", name, bytesText(st.Bytes), len(shownObjects(st)), membersText(st.Members))
+		fmt.Fprintf(w, "%s\t%s\t%d\t%s\n", name, bytesText(st.Used), len(shownObjects(st)), membersText(st.Members))
 	}
 	return w.Flush()
 }
@@ -171,7 +171,7 @@ func showSpaces(folder string, names []string, asJSON bool) error {
 
 // writeSpace says for people what is in a space.
 func writeSpace(to io.Writer, name string, st ipc.Stat, now time.Time) error {
-	fmt.Fprintf(to, "%s: %s, made %s\n", name, bytesText(st.Bytes), st.Made.Format(time.DateTime))
+	fmt.Fprintf(to, "%s: %s, made %s\n", name, bytesText(st.Used), st.Made.Format(time.DateTime))
 	w := tabwriter.NewWriter(to, 0, 0, 2, ' ', 0)
 	if len(st.Members) > 0 {
 		fmt.Fprintln(w, "PROCESS\tPROGRAM\tSINCE")
@@ -192,8 +192,8 @@ func claimsText(o ipc.ObjectStat, claims []ipc.ClaimStat, now time.Time) string 
 	var all []string
 	for _, c := range claims {
 		text := fmt.Sprint(c.PID)
-		if !c.Exclusive && o.Kind == "rwmutex" {
-			text += " shared"
+		if role := roleText(o.Kind, c); role != "" {
+			text += " " + role
 		}
 		if !c.Since.IsZero() {
 			text += " for " + agoText(c.Since, now)
@@ -204,6 +204,20 @@ func claimsText(o ipc.ObjectStat, claims []ipc.ClaimStat, now time.Time) string 
 		return "-"
 	}
 	return strings.Join(all, ", ")
+}
+
+// roleText is what a process does with an object, where that is not one and the same.
+func roleText(kind string, c ipc.ClaimStat) string {
+	roles := map[string][2]string{ // as c.Exclusive says
+		"rwmutex": {"shared", ""}, "byte channel": {"receives", "sends"}, "byte topic": {"reads", "publishes"},
+	}[kind]
+	switch {
+	case kind != "rwmutex" && c.Units != 0: // it waits
+		return ""
+	case c.Exclusive:
+		return roles[1]
+	}
+	return roles[0]
 }
 
 // agoText is how long ago a time was.
@@ -217,6 +231,13 @@ func agoText(t, now time.Time) string {
 
 func remarks(o ipc.ObjectStat) string {
 	var all []string
+	if o.Capacity > 0 {
+		size := fmt.Sprintf("%d bytes", o.MessageBytes)
+		if o.MessageBytes >= 1<<10 {
+			size = bytesText(o.MessageBytes)
+		}
+		all = append(all, fmt.Sprintf("%d of %d messages, %s", o.Messages, o.Capacity, size))
+	}
 	for _, r := range []struct {
 		on   bool
 		text string

@@ -17,6 +17,12 @@ func (c *lockCall) run() error { return tutti.ErrUnsupported }
 
 func awaitBarrier(spaceRef, string, int, time.Duration) error { return tutti.ErrUnsupported }
 
+func (c *sendCall) run() error { return tutti.ErrUnsupported }
+
+func (c *recvCall) run() error { return tutti.ErrUnsupported }
+
+func (c *keepCall) run() error { return tutti.ErrUnsupported }
+
 func listSpaces(string) error { return tutti.ErrUnsupported }
 
 func removeSpaces(string, []string, bool) error { return tutti.ErrUnsupported }

@@ -44,6 +44,8 @@ func spaceNamed(value string) spaceRef {
 // Names of objects that are not a user's own words.
 const (
 	semPrefix     = "sem:"     // of a semaphore: the rest is its --id
+	chanPrefix    = "chan:"    // of a channel of tutti chan
+	topicPrefix   = "topic:"   // of a topic of tutti topic
 	runningPrefix = "running:" // of what the keepers of commands hold, see keeper.go
 	ownPrefix     = "tutti: "  // of mutexes that the commands use among themselves
 )
@@ -51,6 +53,16 @@ const (
 // isOwn reports whether an object is nothing that a user named.
 func isOwn(name string) bool {
 	return strings.HasPrefix(name, runningPrefix) || strings.HasPrefix(name, ownPrefix)
+}
+
+// ownName is the name of an object as a user said it.
+func ownName(object string) string {
+	for _, prefix := range []string{semPrefix, chanPrefix, topicPrefix} {
+		if name, ok := strings.CutPrefix(object, prefix); ok {
+			return name
+		}
+	}
+	return object
 }
 
 // addSpaceFlag gives a command the option --space.

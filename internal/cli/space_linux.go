@@ -30,8 +30,12 @@ type shellSpace struct {
 // which nobody else leaves in between.
 const shellObjects = 4096
 
+// shellBytes is how much the messages of all channels and topics may have together, in a
+// space that is made here: several times ipc.MessageMax.
+const shellBytes = 256 << 20
+
 func (r spaceRef) options() ipc.Options {
-	return ipc.Options{Folder: r.Folder, Objects: shellObjects}
+	return ipc.Options{Folder: r.Folder, Objects: shellObjects, Data: shellBytes}
 }
 
 // enterShellSpace opens the space, and makes it if it is not there.
@@ -131,6 +135,10 @@ func forgettable(st ipc.Stat) bool {
 			return o.Lost || o.OwnerDied && !isOwn(o.Name) // which the next holder is to hear
 		case "barrier":
 			return false
+		case "byte channel": // what nobody has received yet
+			return o.Messages > 0 || !strings.HasPrefix(o.Name, chanPrefix)
+		case "byte topic": // what a subscriber who comes later may read
+			return o.Messages > 0 && !o.Closed || !strings.HasPrefix(o.Name, topicPrefix)
 		case "semaphore":
 			return !strings.HasPrefix(o.Name, semPrefix) && !isOwn(o.Name)
 		case "mutex":
@@ -248,7 +256,7 @@ func objectNames(r spaceRef, kind string) (names []string) {
 	st, _ := r.peek()
 	for _, o := range st.Objects {
 		if o.Kind == kind && !isOwn(o.Name) {
-			names = append(names, strings.TrimPrefix(o.Name, semPrefix))
+			names = append(names, ownName(o.Name))
 		}
 	}
 	return names
