@@ -3,7 +3,6 @@ package cli
 import (
 	"errors"
 	"fmt"
-	"os"
 	"slices"
 	"time"
 
@@ -122,19 +121,4 @@ func (c *lockCall) needs() (all []need) {
 		all = append(all, need{Name: n, Shared: c.shared})
 	}
 	return all
-}
-
-// environment is that of the command.
-func (c *lockCall) environment(above string) []string {
-	text := above
-	for _, n := range c.names {
-		if text != "" {
-			text += " "
-		}
-		text += heldAbove{c.space.String(), os.Getpid(), n}.String()
-	}
-	env := slices.DeleteFunc(os.Environ(), func(kv string) bool {
-		return len(kv) > len(locksVariable) && kv[:len(locksVariable)+1] == locksVariable+"="
-	})
-	return append(env, locksVariable+"="+text)
 }

@@ -3,15 +3,21 @@ package cli
 import (
 	"fmt"
 	"net/url"
+	"os"
 	"slices"
 	"strconv"
 	"strings"
 )
 
-// A call of tutti lock within the command of another waits on behalf of both: the outer
-// one gives its locks back when the inner one has ended. So who waits for whom is told
-// by the space, which knows what each process holds and awaits, together with what each
-// process that waits runs under, which is in its environment.
+// A call of tutti lock or tutti sem within the command of another waits on behalf of
+// both: the outer one gives back what it holds when the inner one has ended. So who waits
+// for whom is told by the space, which knows what each process holds and awaits, together
+// with what each process that waits runs under, which is in its environment. What sem
+// runs in the background does not hold up who called it, and runs under its own unit
+// alone.
+//
+// Of semaphores only who wants to be the one command that runs (-j1) waits for each that
+// has a unit; who wants to be one of several waits for any of them, and closes no circle.
 //
 // The space cannot know the second by itself: a wait that says "on behalf of process N"
 // would have ipc find these circles, together with all others.
@@ -19,11 +25,11 @@ import (
 // locksVariable names the variable that tells a command what is held above it.
 const locksVariable = "TUTTI_LOCKS"
 
-// heldAbove is a lock that a process above has.
+// heldAbove is a lock that a process above has, or a semaphore of which it has a unit.
 type heldAbove struct {
 	space string
 	pid   int
-	lock  string
+	lock  string // name of the object
 }
 
 // String is one word of the variable.
@@ -48,12 +54,33 @@ func parseHeldAbove(text string) (all []heldAbove) {
 	return all
 }
 
-// lockUse is that a process has a lock, or waits for it.
+// heldEnv is the environment of a command that runs under what this process holds in a
+// space, and under what the text above says.
+func heldEnv(env []string, above string, space spaceRef, needs []need) []string {
+	for _, n := range needs {
+		if above != "" {
+			above += " "
+		}
+		above += heldAbove{space.String(), os.Getpid(), n.Name}.String()
+	}
+	env = slices.DeleteFunc(env, func(kv string) bool { return strings.HasPrefix(kv, locksVariable+"=") })
+	return append(env, locksVariable+"="+above)
+}
+
+// lockUse is that a process has a lock, or a unit of a semaphore, or waits for it.
 type lockUse struct {
 	pid       int
-	lock      string
-	exclusive bool
+	lock      string // name of the object
+	exclusive bool   // it shares it with nobody
 	since     int64
+}
+
+// lockText is a lock or semaphore for people.
+func lockText(object string) string {
+	if id, ok := strings.CutPrefix(object, semPrefix); ok {
+		return fmt.Sprintf("semaphore %q", id)
+	}
+	return fmt.Sprintf("lock %q", object)
 }
 
 // lockScene is who has and awaits what, at one time.
@@ -80,9 +107,9 @@ func (s step) String() string {
 	case s.lock == "":
 		return fmt.Sprintf("process %d ends when process %d does, which runs under it", s.from, s.to)
 	case s.queued:
-		return fmt.Sprintf("process %d waits for lock %q after process %d", s.from, s.lock, s.to)
+		return fmt.Sprintf("process %d waits for %s after process %d", s.from, lockText(s.lock), s.to)
 	}
-	return fmt.Sprintf("process %d waits for lock %q, which process %d has", s.from, s.lock, s.to)
+	return fmt.Sprintf("process %d waits for %s, which process %d has", s.from, lockText(s.lock), s.to)
 }
 
 // steps are those from a process.
@@ -146,11 +173,31 @@ func (s *lockScene) kept(circle []step) bool {
 	return true
 }
 
+// deadlockError says what would wait for ever. Its exit code is that of wrong usage.
+type deadlockError struct{ text string }
+
+func (e *deadlockError) Error() string { return "deadlock: " + e.text }
+
 // circleError says what would wait for ever.
 func circleError(circle []step) error {
 	var texts []string
 	for _, st := range circle {
 		texts = append(texts, st.String())
 	}
-	return &exitError{exitUsage, fmt.Errorf("deadlock: %s: this would wait for ever, and was not run; take all locks in the outermost call", strings.Join(texts, "; "))}
+	return &deadlockError{strings.Join(texts, "; ") + ": this would wait for ever, and was not run; take all locks in the outermost call"}
+}
+
+// refuseOwn refuses what is needed where that is held above: for a semaphore, as many
+// units as may be taken.
+func (s *lockScene) refuseOwn(above []heldAbove, space string, n need) error {
+	has := 0
+	for _, a := range above {
+		if a.space != space || a.lock != n.Name || !s.has(a.pid, a.lock) {
+			continue
+		}
+		if has++; int64(has) >= n.Most {
+			return &deadlockError{fmt.Sprintf("%s is held by process %d, under which this runs: it would wait for its own end; leave it out here", lockText(n.Name), a.pid)}
+		}
+	}
+	return nil
 }

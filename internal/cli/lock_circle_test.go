@@ -64,6 +64,32 @@ func TestLockCircle(t *testing.T) {
 	}
 }
 
+func TestRefuseOwn(t *testing.T) {
+	t.Parallel()
+	s := scene("1 has a, 2 shares sem:s, 3 shares sem:s")
+	above := []heldAbove{{"x", 1, "a"}, {"x", 2, "sem:s"}, {"x", 3, "sem:s"}, {"x", 4, "b"}}
+	for _, c := range []struct {
+		space string
+		need  need
+		want  string
+	}{
+		{"x", need{Name: "a"}, `deadlock: lock "a" is held by process 1, under which this runs: it would wait for its own end; leave it out here`},
+		{"y", need{Name: "a"}, ""},
+		{"x", need{Name: "b"}, ""},
+		{"x", need{Name: "sem:s", Most: 1}, `deadlock: semaphore "s" is held by process 2, under which this runs: it would wait for its own end; leave it out here`},
+		{"x", need{Name: "sem:s", Most: 2}, `deadlock: semaphore "s" is held by process 3, under which this runs: it would wait for its own end; leave it out here`},
+		{"x", need{Name: "sem:s", Most: 3}, ""},
+	} {
+		text := ""
+		if err := s.refuseOwn(above, c.space, c.need); err != nil {
+			text = err.Error()
+		}
+		if text != c.want {
+			t.Errorf("%s %+v: %s", c.space, c.need, text)
+		}
+	}
+}
+
 func TestHeldAbove(t *testing.T) {
 	t.Parallel()
 	for _, h := range []heldAbove{{"shell-0", 12, "a"}, {"/dev/shm/x y/z", 1, "a/b c%\n\x01"}} {

@@ -32,7 +32,7 @@ func (c *lockCall) run() (err error) {
 // holding runs the command with the locks held, and leaves the space.
 func (c *lockCall) holding(s *shellSpace, above string) (end ended, err error) {
 	defer func() { err = errors.Join(err, s.leave()) }()
-	if err := c.refuseOwn(s, parseHeldAbove(above)); err != nil {
+	if err := s.refuseOwn(above, c.needs()...); err != nil {
 		return end, err
 	}
 	ctx, stop := untilSignal(context.Background())
@@ -50,7 +50,7 @@ func (c *lockCall) holding(s *shellSpace, above string) (end ended, err error) {
 	}
 	stop()
 	return keep(&charge{
-		Space: c.space, Needs: c.needs(), Argv: argvOf(c.command), Env: c.environment(above),
+		Space: c.space, Needs: c.needs(), Argv: argvOf(c.command), Env: heldEnv(os.Environ(), above, c.space, c.needs()),
 		Display: strings.Join(c.command, " "), Output: printDirect,
 	})
 }
@@ -70,17 +70,14 @@ func argvOf(words []string) []string {
 }
 
 // refuseOwn refuses a call for what is held above it.
-func (c *lockCall) refuseOwn(s *shellSpace, above []heldAbove) error {
+func (s *shellSpace) refuseOwn(above string, needs ...need) error {
 	scene, err := sceneOf(s)
-	if err != nil {
-		return err
-	}
-	for _, a := range above {
-		if a.space == c.space.String() && slices.Contains(c.names, a.lock) && scene.has(a.pid, a.lock) {
-			return &exitError{exitUsage, fmt.Errorf("deadlock: lock %q is held by process %d, under which this runs: it would wait for its own end; leave the lock out here", a.lock, a.pid)}
+	for _, n := range needs {
+		if err == nil {
+			err = scene.refuseOwn(parseHeldAbove(above), s.ref.String(), n)
 		}
 	}
-	return nil
+	return err
 }
 
 // take takes one lock.
@@ -92,13 +89,23 @@ func (c *lockCall) take(ctx context.Context, s *shellSpace, n need) error {
 		}
 		return err
 	}
+	err := s.takeWatched(ctx, n)
+	if errors.Is(err, context.DeadlineExceeded) {
+		err = &exitError{1, fmt.Errorf("lock %q was held by others when --timeout passed; the command was not run", n.Name)}
+	}
+	return err
+}
+
+// takeWatched takes what is needed, and waits for it until ctx is done, unless that would
+// be for ever.
+func (s *shellSpace) takeWatched(ctx context.Context, n need) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	withdrawn := make(chan struct{})
 	looked := make(chan struct{})
 	look := time.AfterFunc(firstLook, func() {
 		defer close(looked)
-		c.look(s, n, withdrawn, cancel)
+		s.look(n, withdrawn, cancel)
 	})
 	err := s.take(ctx, n)
 	close(withdrawn)
@@ -108,16 +115,13 @@ func (c *lockCall) take(ctx context.Context, s *shellSpace, n need) error {
 	if cause := context.Cause(ctx); err != nil && cause != nil {
 		err = cause // a circle
 	}
-	if errors.Is(err, context.DeadlineExceeded) {
-		err = &exitError{1, fmt.Errorf("lock %q was held by others when --timeout passed; the command was not run", n.Name)}
-	}
 	return err
 }
 
 // look looks whether the wait for n closes a circle, and ends it if so. Lookers take
 // turns, and each waits already when it looks, so the first that sees a circle whole
 // breaks it, and nobody else in it has to leave.
-func (c *lockCall) look(s *shellSpace, n need, withdrawn <-chan struct{}, cancel context.CancelCauseFunc) {
+func (s *shellSpace) look(n need, withdrawn <-chan struct{}, cancel context.CancelCauseFunc) {
 	turn, err := s.inTurn("looking for a circle")
 	if err != nil {
 		return // no room for one more object: others may look
@@ -158,14 +162,16 @@ func sceneOf(s *shellSpace) (*lockScene, error) {
 	}
 	scene := &lockScene{above: map[int][]heldAbove{}}
 	for _, o := range st.Objects {
-		if o.Kind != "rwmutex" || strings.HasPrefix(o.Name, runningPrefix) {
+		isSem := o.Kind == "semaphore" && strings.HasPrefix(o.Name, semPrefix)
+		if o.Kind != "rwmutex" && !isSem || isOwn(o.Name) {
 			continue
 		}
 		for _, h := range o.Holders {
 			scene.holds = append(scene.holds, lockUse{h.PID, o.Name, h.Exclusive, h.Since.UnixNano()})
 		}
 		for _, w := range o.Waiters {
-			scene.waits = append(scene.waits, lockUse{w.PID, o.Name, w.Exclusive, w.Since.UnixNano()})
+			alone := w.Exclusive || isSem && w.Units == semUnits
+			scene.waits = append(scene.waits, lockUse{w.PID, o.Name, alone, w.Since.UnixNano()})
 			scene.above[w.PID] = aboveProcess(w.PID, s.ref.String())
 		}
 	}

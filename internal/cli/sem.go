@@ -53,6 +53,8 @@ type errand struct {
 	Anyway bool  // then it runs the command all the same
 	Echo   int   // 1: print the command, 2: on standard error
 	Wait   bool  // run nothing
+	// Background says that who called goes on when the command may run.
+	Background bool
 }
 
 // semCommand carries out what asks for a semaphore, with the options checked.

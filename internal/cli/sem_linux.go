@@ -12,7 +12,7 @@ import (
 
 // held is what a holder in the background tells who started it.
 type held struct {
-	Code  int
+	Code  int // 0 with a fault: that of wrong usage
 	Fault string
 }
 
@@ -25,6 +25,7 @@ func (e *errand) run(foreground bool) error {
 		}
 		return e.perform(s)
 	}
+	e.Background = true
 	h, err := startHelper(holderWord, e.Charge.Display, e)
 	if err != nil {
 		return err
@@ -34,6 +35,8 @@ func (e *errand) run(foreground bool) error {
 		return &exitError{exitMapUsage, fmt.Errorf("semaphore %q: who was to wait for it was killed (%s); the command was not run", e.ID, h.Wait())}
 	}
 	switch {
+	case answer.Fault != "" && answer.Code == 0: // as wrong usage
+		return errors.New(answer.Fault)
 	case answer.Fault != "":
 		return &exitError{answer.Code, errors.New(answer.Fault)}
 	case answer.Code != 0:
@@ -56,7 +59,11 @@ func (e *errand) hold(ctx context.Context) (*shellSpace, error) {
 		ctx = timed
 	}
 	n := e.Charge.Needs[0]
-	err = s.take(ctx, n)
+	if e.Give > 0 {
+		err = s.take(ctx, n)
+	} else if err = s.refuseOwn(os.Getenv(locksVariable), n); err == nil {
+		err = s.takeWatched(ctx, n)
+	}
 	if errors.Is(err, context.DeadlineExceeded) && e.Anyway && !e.Wait {
 		complain("semaphore %q: as many commands as may run still run when its timeout passes; the command is run anyway", e.ID)
 		e.Charge.Seize = true
@@ -85,7 +92,11 @@ func (e *errand) perform(s *shellSpace) error {
 	if e.Wait {
 		return s.leave()
 	}
-	e.Charge.Env = append(foreignEnv(os.Environ(), ""), "PARALLEL_PID="+strconv.Itoa(os.Getpid()), "PARALLEL_SEQ=1", "PARALLEL_JOBSLOT=1")
+	above := os.Getenv(locksVariable)
+	if e.Background {
+		above = "" // who holds that does not wait for the command's end
+	}
+	e.Charge.Env = append(heldEnv(foreignEnv(os.Environ(), ""), above, e.Charge.Space, e.Charge.Needs), "PARALLEL_PID="+strconv.Itoa(os.Getpid()), "PARALLEL_SEQ=1", "PARALLEL_JOBSLOT=1")
 	err := e.echo()
 	var end ended
 	if err == nil {
@@ -119,8 +130,11 @@ func holderMain() int {
 		if exit, ok := errors.AsType[*exitError](err); ok {
 			say.Code = exit.code
 		}
+		if _, ok := errors.AsType[*deadlockError](err); ok {
+			say.Code = 0
+		}
 		_ = answer(say) // whoever asked may be gone
-		return say.Code
+		return exitMapUsage
 	}
 	if err := answer(held{}); err != nil { // nobody wants it any more
 		return said(errors.Join(s.give(e.Charge.Needs[0]), s.leave()))
