@@ -232,7 +232,7 @@ func agoText(t, now time.Time) string {
 func remarks(o ipc.ObjectStat) string {
 	var all []string
 	if o.Capacity > 0 {
-		size := fmt.Sprintf("%d bytes", o.MessageBytes)
+		size := fmt.Sprintf("%d B", o.MessageBytes)
 		if o.MessageBytes >= 1<<10 {
 			size = bytesText(o.MessageBytes)
 		}

@@ -44,7 +44,7 @@ func madeOtherwise(topic bool, name string, size int, err error) error {
 	case errors.Is(err, ipc.ErrCapacity):
 		return &exitError{1, fmt.Errorf("%s %q is there already, and not with --size %d: who comes first decides; say it there, or leave it out here", messageWord(topic), name, size)}
 	case errors.Is(err, shm.ErrFull):
-		return &exitError{1, fmt.Errorf("%s %q: there is no memory for it; say a smaller --size, free some, or use another space with --space: %w", messageWord(topic), name, err)}
+		return &exitError{1, fmt.Errorf("%s %q: there is no memory for it in its space; free some, say a smaller --size, or name a space in a folder with more with --space", messageWord(topic), name)}
 	}
 	return err
 }

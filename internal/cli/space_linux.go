@@ -35,7 +35,17 @@ const shellObjects = 4096
 const shellBytes = 256 << 20
 
 func (r spaceRef) options() ipc.Options {
-	return ipc.Options{Folder: r.Folder, Objects: shellObjects, Data: shellBytes}
+	return ipc.Options{Folder: r.Folder, Objects: shellObjects, Data: shellRoom()}
+}
+
+// shellRoom is shellBytes, or what ulimit -f leaves beside the locks.
+func shellRoom() int64 {
+	const locks = 4 << 20
+	var limit unix.Rlimit
+	if err := unix.Getrlimit(unix.RLIMIT_FSIZE, &limit); err != nil || limit.Cur > shellBytes+locks {
+		return shellBytes
+	}
+	return max(int64(limit.Cur)-locks, 0)
 }
 
 // enterShellSpace opens the space, and makes it if it is not there.
