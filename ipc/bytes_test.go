@@ -13,6 +13,9 @@ import (
 	"github.com/tutti-run/tutti/shm"
 )
 
+// lengthy is a message that has no room in a row.
+func lengthy(s string) string { return strings.Repeat(s, 1+len(messageRow{}.short)) }
+
 func receiveDone(t *testing.T, c *ByteChan) string {
 	t.Helper()
 	m, err := c.Receive(soon(t))
@@ -59,7 +62,7 @@ func TestByteChanGivesBack(t *testing.T) {
 	t.Parallel()
 	spaces := heapSpaces(t, 3, Options{})
 	c, d, e := must(spaces[0].ByteChan("c", 8, true)), must(spaces[1].ByteChan("c", 8, false)), must(spaces[2].ByteChan("c", 8, false))
-	for _, text := range []string{"1", "2", "3", long("4")} {
+	for _, text := range []string{"1", "2", "3", lengthy("4")} {
 		if err := c.Send(soon(t), []byte(text)); err != nil {
 			t.Fatal(err)
 		}
@@ -77,7 +80,7 @@ func TestByteChanGivesBack(t *testing.T) {
 	if err := one.Done(); !errors.Is(err, ErrClosed) {
 		t.Error(err)
 	}
-	for _, want := range []string{"1", "3", long("4")} {
+	for _, want := range []string{"1", "3", lengthy("4")} {
 		if got := receiveDone(t, e); got != want {
 			t.Errorf("%.10q, want %.10q", got, want)
 		}
@@ -303,10 +306,10 @@ func TestByteTopic(t *testing.T) {
 	}
 	publish("1", "2")
 	now, oldest := topic.Subscribe(), topic.SubscribeOldest()
-	publish(long("3"), "")
+	publish(lengthy("3"), "")
 	next(oldest, "missed 1")
 	next(oldest, "2")
-	next(oldest, long("3"))
+	next(oldest, lengthy("3"))
 	publish("5", "6", "7", "8")
 	next(oldest, "missed 2")
 	next(oldest, "6")
@@ -365,8 +368,8 @@ func TestByteTopicWakes(t *testing.T) {
 // byteScenes are what is done with messages of bytes. Two are there before.
 var byteScenes = map[string]deathScene{
 	"sent, short": byteScene([]string{"1", "2", "3"}, func(c *ByteChan) error { return c.Send(context.Background(), []byte("3")) }),
-	"sent, long": byteScene([]string{"1", "2", long("3")}, func(c *ByteChan) error {
-		return c.Send(context.Background(), []byte(long("3")))
+	"sent, long": byteScene([]string{"1", "2", lengthy("3")}, func(c *ByteChan) error {
+		return c.Send(context.Background(), []byte(lengthy("3")))
 	}),
 	"received": byteScene([]string{"2"}, func(c *ByteChan) error {
 		m, err := c.Receive(context.Background())
@@ -377,8 +380,8 @@ var byteScenes = map[string]deathScene{
 		return errors.Join(err, m.Return())
 	}),
 	"closed":      byteScene([]string{"1", "2"}, func(c *ByteChan) error { return c.Close() }),
-	"topic":       topicScene([]string{"1", "2", long("3")}, []string{"2", long("3"), "4"}, "4"),
-	"topic, long": topicScene([]string{long("1"), "2", "3"}, []string{"2", "3", long("4")}, long("4")),
+	"topic":       topicScene([]string{"1", "2", lengthy("3")}, []string{"2", lengthy("3"), "4"}, "4"),
+	"topic, long": topicScene([]string{lengthy("1"), "2", "3"}, []string{"2", "3", lengthy("4")}, lengthy("4")),
 	"made": {
 		act: func(victim *Space) error { _, err := victim.ByteChan("c", 3, true); return err },
 		after: func(t *testing.T, s *Space, done bool) {
@@ -387,7 +390,7 @@ var byteScenes = map[string]deathScene{
 	},
 	"made anew": {
 		before: func(t *testing.T, victim *Space, survivors []*Space) {
-			c := must(survivors[0].ByteChan("c", 5, true))
+			c := must(survivors[0].ByteChan("c", 2, true))
 			if err := c.Close(); err != nil {
 				t.Error(err)
 			}

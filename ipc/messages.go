@@ -86,7 +86,7 @@ type messagesHead struct {
 //	    16     8  ref     likewise         cleared where the row is FREE
 //	    24     8  size    likewise         the row is FREE
 //	    32     4  next    likewise         the list is made anew
-//	    40    88  short   likewise         the row is FREE
+//	    40   216  short   likewise         the row is FREE
 type messageRow struct {
 	_      structs.HostLayout
 	word   atomic.Uint64 // bits 0–1 state, 8–23 slot of who took it
@@ -95,13 +95,13 @@ type messageRow struct {
 	size   uint64
 	next   uint32
 	_      [4]byte
-	short  [88]byte
+	short  [216]byte
 }
 
 var _ [lineBytes]byte = [unsafe.Offsetof(messagesState{}.writers)]byte{} // else bump layoutVersion
 var _ [2 * lineBytes]byte = [unsafe.Sizeof(messagesState{})]byte{}       // else bump layoutVersion
 var _ [lineBytes]byte = [unsafe.Sizeof(messagesHead{})]byte{}            // else bump layoutVersion
-var _ [2 * lineBytes]byte = [unsafe.Sizeof(messageRow{})]byte{}          // else bump layoutVersion
+var _ [4 * lineBytes]byte = [unsafe.Sizeof(messageRow{})]byte{}          // else bump layoutVersion
 
 const (
 	rowFree = iota
