@@ -133,7 +133,11 @@ func (c *sendCall) told(err error, n, size int) error {
 	case errors.Is(err, ipc.ErrClosed) && n < 0:
 		return &exitError{1, fmt.Errorf("%s was closed already", what)}
 	case errors.Is(err, ipc.ErrClosed):
-		err = fmt.Errorf("%s is closed: nothing more can be sent; %s", what, before)
+		until := "all that is in it is received"
+		if c.topic {
+			until = "all who use it have left"
+		}
+		err = fmt.Errorf("%s is closed: nothing can be sent until %s; %s", what, until, before)
 	case errors.Is(err, context.DeadlineExceeded):
 		err = fmt.Errorf("%s was full when --timeout passed; %s", what, before)
 	case errors.Is(err, errTooLong):

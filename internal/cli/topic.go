@@ -99,7 +99,7 @@ were missed; 1 when --timeout passed, or less than -n came; 2 for wrong usage.`,
 	}
 	recvFlags(cmd, &f)
 	cmd.Flags().StringVar(&f.size, "size", "", "make the topic one that keeps the newest `N` messages; 1024 if nobody says")
-	cmd.Flags().StringVar(&from, "from", "now", "begin with what comes `now`, or with the oldest that is kept")
+	cmd.Flags().StringVar(&from, "from", "now", "`WHERE` to begin: now, or oldest for what is kept too")
 	_ = cmd.RegisterFlagCompletionFunc("from", cobra.FixedCompletions([]cobra.Completion{"now", "oldest"}, cobra.ShellCompDirectiveNoFileComp))
 	cmd.ValidArgsFunction = completeObjects("byte topic", 1, &f.space)
 	return cmd
