@@ -107,8 +107,8 @@ const SemExample = `  # compress logs, four at a time, and go on when all are do
 
 // SemAfter says how sem ends.
 const SemAfter = `The exit code is 0 when the command was started; with --fg that of the command,
-128 + signal where one ended it; 1 when --timeout passed; 2 for wrong usage, 255
-when called sem or parallel. Options and meaning are GNU sem's: a link to tutti
+128 + signal where one ended it; 1 when --timeout passed; 2 for wrong usage and
+for what would wait for ever, 255 when called sem or parallel. Options and meaning are GNU sem's: a link to tutti
 that is named sem takes its place, and docs/ipc.md lists what is different.`
 
 // AttachSemaphore makes cmd the command sem; see Attach.
