@@ -218,10 +218,16 @@ func (t *Taken) Done() error {
 		return err
 	}
 	c.state.taken--
+	// A long one makes room for several short ones, and a sender of another long one that
+	// was woken alone might find it too small for his.
+	wake := 1
+	if c.rows[t.row].ref.Load() != 0 {
+		wake = wakeAll
+	}
 	c.empty(uint32(t.row)+1, &c.rows[t.row])
 	over := o.flags.Load()&flagClosed != 0 && c.state.full+c.state.taken == 0
 	c.s.unlock(o)
-	c.state.writers.ring(1)
+	c.state.writers.ring(wake)
 	if over {
 		c.state.readers.ring(wakeAll)
 	}
