@@ -271,7 +271,7 @@ func TestByteChanRenewed(t *testing.T) {
 		e.Leave()
 		checkMemory(t, s, 0)
 	}
-	if _, err := s.ByteChan("c", messagesMax+1, true); err == nil {
+	if _, err := s.ByteChan("c", MessagesMax+1, true); err == nil {
 		t.Error("too large a capacity")
 	}
 	if _, err := s.ByteTopic("c", 0, true); err == nil {

@@ -111,8 +111,9 @@ const (
 	// MessageMax is how long a message of a ByteChan or ByteTopic may be, in bytes, and
 	// how much all messages in one may have together.
 	MessageMax = 64 << 20
-	// messagesMax bounds the rows, which are looked through after a death.
-	messagesMax     = 1 << 16
+	// MessagesMax is the largest capacity of a ByteChan or ByteTopic: all rows are looked
+	// through after a death.
+	MessagesMax     = 1 << 16
 	messagesDefault = 1024
 )
 
@@ -124,8 +125,8 @@ func (r *messageRow) state() (state, slot int) {
 // openMessages returns those of a name, and makes them if they are not there. From then
 // on this process uses them, until leave.
 func (s *Space) openMessages(kind uint32, name string, capacity int, writes bool) (*messages, error) {
-	if capacity < 0 || capacity > messagesMax {
-		return nil, fmt.Errorf("ipc: %s %q: capacity %d: 1 to %d are possible", kindName(kind), name, capacity, messagesMax)
+	if capacity < 0 || capacity > MessagesMax {
+		return nil, fmt.Errorf("ipc: %s %q: capacity %d: 1 to %d are possible", kindName(kind), name, capacity, MessagesMax)
 	}
 	i, err := s.find(kind, name, func(o *object) error {
 		ref, err := s.makeRows(cmp.Or(capacity, messagesDefault))
@@ -256,7 +257,7 @@ func (s *Space) messagesOf(o *object, ref shm.Ref) (*messages, error) {
 	b, err := s.arena.Bytes(ref, rowsBytes(0))
 	n := uint64(0)
 	if err == nil {
-		if n = (*messagesHead)(unsafe.Pointer(&b[0])).capacity; n < 1 || n > messagesMax {
+		if n = (*messagesHead)(unsafe.Pointer(&b[0])).capacity; n < 1 || n > MessagesMax {
 			err = fmt.Errorf("%d messages", n)
 		} else {
 			b, err = s.arena.Bytes(ref, rowsBytes(int(n)))

@@ -4,6 +4,8 @@ import (
 	"errors"
 
 	"github.com/spf13/cobra"
+
+	"github.com/tutti-run/tutti/ipc"
 )
 
 // newChan makes the command chan.
@@ -93,7 +95,7 @@ func (c *sendCall) read(cmd *cobra.Command, f messageFlags, whole bool, args []s
 	case whole:
 		c.cut = cutNone
 	}
-	if c.size, err = number("--size", f.size, messagesMax); err != nil {
+	if c.size, err = number("--size", f.size, ipc.MessagesMax); err != nil {
 		return err
 	}
 	c.give, err = waitFor(f.timeout)
@@ -159,7 +161,7 @@ func (c *recvCall) read(cmd *cobra.Command, f messageFlags, args []string, examp
 		c.end = ""
 	}
 	c.space = spaceNamed(f.space)
-	if c.size, err = number("--size", f.size, messagesMax); err != nil {
+	if c.size, err = number("--size", f.size, ipc.MessagesMax); err != nil {
 		return err
 	}
 	if c.most, err = number("-n", f.count, 1<<31-1); err != nil {
@@ -197,7 +199,7 @@ lock.`,
 			if dash := cmd.ArgsLenAtDash(); dash != 1 || len(args) == 1 {
 				return errors.New("say one name, and the command behind --, as in: tutti chan keep work -- ./all-workers")
 			}
-			if c.size, err = number("--size", f.size, messagesMax); err != nil {
+			if c.size, err = number("--size", f.size, ipc.MessagesMax); err != nil {
 				return err
 			}
 			c.space, c.command = spaceNamed(f.space), args[1:]

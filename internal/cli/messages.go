@@ -74,9 +74,6 @@ func readName(cmd *cobra.Command, topic bool, args []string, example string) (st
 	return "", fmt.Errorf("%s %q: say a name of 1 to %d bytes", messageWord(topic), args[0], objectNameMax)
 }
 
-// messagesMax is how many messages a channel has room for at most.
-const messagesMax = 65536
-
 // number reads the value of an option that counts.
 func number(option, text string, most int) (int, error) {
 	if text == "" {
