@@ -72,9 +72,10 @@ func (l leakCheck) Run() int {
 		signal.Notify(make(chan os.Signal, 1), syscall.SIGHUP)
 	}
 	code := l.m.Run()
+	left := leftRunning()
 	killed, err := proc.KillOrphans(func(int) bool { return false })
 	if len(killed) > 0 || err != nil {
-		fmt.Fprintf(os.Stderr, "processes were left running: %v %v\n", killed, err)
+		fmt.Fprintf(os.Stderr, "processes were left running: %v %v: %q\n", killed, err, left)
 		code = 1
 	}
 	if len(leftovers.names) > 0 {
@@ -82,6 +83,31 @@ func (l leakCheck) Run() int {
 		code = 1
 	}
 	return code
+}
+
+// leftRunning names the children that do not end by themselves. One that has given back
+// what others waited for, and is leaving, gets a moment.
+func leftRunning() (commands []string) {
+	tick := time.NewTicker(5 * time.Millisecond)
+	defer tick.Stop()
+	for range 400 {
+		commands = nil
+		lists, _ := filepath.Glob("/proc/self/task/*/children")
+		for _, list := range lists {
+			pids, _ := os.ReadFile(list)
+			for pid := range strings.FieldsSeq(string(pids)) {
+				// One that is dead and not yet reaped has none.
+				if line, _ := os.ReadFile("/proc/" + pid + "/cmdline"); len(line) > 0 {
+					commands = append(commands, strings.ReplaceAll(string(line), "\x00", " "))
+				}
+			}
+		}
+		if len(commands) == 0 {
+			return nil
+		}
+		<-tick.C
+	}
+	return commands
 }
 
 func TestScripts(t *testing.T) {
