@@ -148,6 +148,11 @@ func (s *Space) clear(slot int) {
 			at("forfeited")
 		}
 	}
+	// Not only where it had claims: it may have died with units settled and not given on,
+	// as may one that was burying it.
+	for i := range s.objects {
+		s.regrant(i)
+	}
 	s.reclaim(slot)
 	s.wakeEverybody()
 }
@@ -173,7 +178,6 @@ func (s *Space) forfeit(i int) {
 	c.word.Store(uint64(w.freed()))
 	at("forfeiting")
 	s.unlock(o)
-	s.regrant(object)
 }
 
 // regrant gives what has become free to those who wait for it.

@@ -225,6 +225,33 @@ var lockScenarios = []lockScenario{
 			return errors.Join(m.Acquire(ctx, 5), m.Release(5))
 		},
 	}, {
+		name: "units given back to one who waits",
+		act: func(ctx context.Context, s *Space) error {
+			m := must(s.Semaphore("s", 5))
+			if err := m.Acquire(ctx, 5); err != nil {
+				return err
+			}
+			for waiting := uint32(0); waiting == 0; runtime.Gosched() {
+				o := s.lock(m.i)
+				waiting = o.waiting
+				s.unlock(o)
+			}
+			return errors.Join(m.Release(2), m.Release(3))
+		},
+		meanwhile: func(ctx context.Context, s *Space, over func() bool) error {
+			m, given := must(s.Semaphore("s", 5)), must(s.Event("given"))
+			for held := int64(0); held != 5 && !over(); runtime.Gosched() {
+				_, held = m.Units()
+			}
+			go func() {
+				if m.Acquire(ctx, 5) == nil && m.Release(5) == nil {
+					given.Set()
+				}
+			}()
+			return nil
+		},
+		after: func(ctx context.Context, s *Space) error { return must(s.Event("given")).Wait(ctx) },
+	}, {
 		name: "readers and writers",
 		act: func(ctx context.Context, s *Space) error {
 			m := must(s.RWMutex("rw"))
