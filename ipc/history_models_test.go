@@ -1,10 +1,6 @@
 package ipc
 
-import (
-	"math"
-
-	"github.com/anishathalye/porcupine"
-)
+import "math"
 
 // The models: what each kind promises, one step after the other.
 
@@ -12,7 +8,7 @@ type what uint32
 
 const (
 	whatNothing what = iota
-	whatDeath        // everything of a client that died is seen to
+	whatDeath        // what a client that died has is taken back, if he has something
 
 	whatLock   // said what
 	whatBusy   // TryLock found it taken
@@ -57,7 +53,7 @@ type mutexHistory struct {
 	dead       grave
 }
 
-var mutexModel = modelOf(mutexHistory{}, func(m mutexHistory, s step) (mutexHistory, bool) {
+var mutexModel = historyModel[mutexHistory]{next: func(m mutexHistory, s step) (mutexHistory, bool) {
 	if m.dead.has(s.client) {
 		return m, false
 	}
@@ -65,9 +61,10 @@ var mutexModel = modelOf(mutexHistory{}, func(m mutexHistory, s step) (mutexHist
 	switch s.what {
 	case whatDeath:
 		m.dead |= 1 << s.client
-		if m.owner == self {
-			m.owner, m.died = 0, true
+		if m.owner != self {
+			return m, false
 		}
+		m.owner, m.died = 0, true
 		return m, true
 	case whatLock:
 		switch {
@@ -96,7 +93,7 @@ var mutexModel = modelOf(mutexHistory{}, func(m mutexHistory, s step) (mutexHist
 		return m, true
 	}
 	return m, false
-})
+}}
 
 func mutexParts(e historyEntry) []span {
 	said := saidYes
@@ -151,7 +148,7 @@ func (m *semaphoreHistory) take(client int, n int64) {
 	m.taken += n
 }
 
-var semaphoreModel = modelOf(semaphoreHistory{}, func(m semaphoreHistory, s step) (semaphoreHistory, bool) {
+var semaphoreModel = historyModel[semaphoreHistory]{next: func(m semaphoreHistory, s step) (semaphoreHistory, bool) {
 	if m.dead.has(s.client) {
 		return m, false
 	}
@@ -159,9 +156,9 @@ var semaphoreModel = modelOf(semaphoreHistory{}, func(m semaphoreHistory, s step
 	switch s.what {
 	case whatDeath:
 		m.dead |= 1 << s.client
-		m.take(s.client, -int64(m.held[s.client]))
-		m.leave(s.client)
-		return m, true
+		waited, held := m.leave(s.client), int64(m.held[s.client])
+		m.take(s.client, -held)
+		return m, waited || held > 0
 	case whatAsk:
 		m.line[m.waiting].client, m.line[m.waiting].units = int8(s.client+1), int8(s.a)
 		m.waiting++
@@ -191,7 +188,7 @@ var semaphoreModel = modelOf(semaphoreHistory{}, func(m semaphoreHistory, s step
 		return m, true
 	}
 	return m, false
-})
+}}
 
 func semaphoreParts(e historyEntry) []span {
 	n := e.in[0]
@@ -280,17 +277,15 @@ func (m *chanHistory) receive(s step) bool {
 	if p == nil || p.state != placeFull {
 		return false
 	}
-	if s.what == whatReceive {
-		if p.message != s.a || int16(s.b) <= m.received[s.client] {
-			return false
-		}
-		m.received[s.client] = int16(s.b)
+	if s.what == whatReceive && p.message != s.a || int16(s.b) != m.received[s.client]+1 {
+		return false
 	}
+	m.received[s.client]++
 	p.state, p.client = placeReading, int8(s.client)
 	return true
 }
 
-var chanModel = modelOf(chanHistory{}, func(m chanHistory, s step) (chanHistory, bool) {
+var chanModel = historyModel[chanHistory]{next: func(m chanHistory, s step) (chanHistory, bool) {
 	if m.dead.has(s.client) {
 		return m, false
 	}
@@ -298,9 +293,8 @@ var chanModel = modelOf(chanHistory{}, func(m chanHistory, s step) (chanHistory,
 	switch s.what {
 	case whatDeath:
 		m.dead |= 1 << s.client
-		m.move(s.client, placeWriting, placeFree, anyMessage)
-		m.move(s.client, placeReading, placeFree, anyMessage)
-		return m, true
+		wrote, read := m.move(s.client, placeWriting, placeFree, anyMessage), m.move(s.client, placeReading, placeFree, anyMessage)
+		return m, wrote || read
 	case whatClaim:
 		ok = m.claim(s)
 	case whatFill:
@@ -323,7 +317,7 @@ var chanModel = modelOf(chanHistory{}, func(m chanHistory, s step) (chanHistory,
 		m.closed = true
 	}
 	return m, ok
-})
+}}
 
 // chanParts: in of a sender is his messages, each after its number among his; in of a
 // receiver the number of the first message that he may receive, and how many he may.
@@ -347,8 +341,8 @@ func chanParts(e historyEntry) (spans []span) {
 			spans = append(spans, parts(step{what: whatClaim, a: sent[i+1], b: sent[i]}, step{what: whatFill, a: sent[i+1]})...)
 		}
 	} else if e.ret == 0 {
-		for range e.in[1] {
-			spans = append(spans, parts(step{what: whatSeize})...)
+		for i := range e.in[1] {
+			spans = append(spans, parts(step{what: whatSeize, b: e.in[0] + i})...)
 		}
 		return append(spans, parts(step{what: whatRelinquish, a: anyMessage})...)
 	}
@@ -374,8 +368,8 @@ const absent = math.MinInt64
 // valueHistory is a value and how often it was written.
 type valueHistory struct{ value, version int64 }
 
-func valueModel(first int64) porcupine.Model {
-	return modelOf(valueHistory{value: first}, func(v valueHistory, s step) (valueHistory, bool) {
+func valueModel(first int64) historyModel[valueHistory] {
+	return historyModel[valueHistory]{valueHistory{value: first}, func(v valueHistory, s step) (valueHistory, bool) {
 		switch s.what {
 		case whatLoad:
 			return v, v.value == s.a && (s.b < 0 || v.version == s.b)
@@ -387,7 +381,7 @@ func valueModel(first int64) porcupine.Model {
 			return valueHistory{absent, v.version + 1}, v.value != absent
 		}
 		return v, false
-	})
+	}}
 }
 
 // valueParts: in is what is written; out, after what was said, is what was there, and

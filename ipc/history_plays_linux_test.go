@@ -8,12 +8,15 @@ import (
 
 // What the clients of histories do.
 
-// bounded has one wait of four end early.
+// errStuck ends a wait that should have ended.
+var errStuck = errors.New("ipc: nobody gives what was waited for")
+
+// bounded has one wait of four end early, and all at last.
 func (a *actor) bounded() (context.Context, context.CancelFunc) {
 	if a.rnd.IntN(4) == 0 {
 		return shortly()
 	}
-	return context.WithCancel(context.Background())
+	return context.WithTimeoutCause(context.Background(), patience, errStuck)
 }
 
 func mutexClient(s *Space, a *actor) (act, leave func()) {

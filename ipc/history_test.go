@@ -15,12 +15,12 @@ import (
 // its call and its return. The models are in history_models_test.go.
 //
 // A client is a goroutine of some process. An operation in which its process died has
-// no return: it may take effect at any time after its call, or never. Whatever order
-// is tried, such a step may be put behind all others, where nothing depends on it; so
-// its model lets it pass at any place, and then it changes nothing if it cannot. What a
-// death takes back is a step of its own, after everything that the process is known to
-// have done, and as late as one likes: it is the burial. Nothing of the dead one takes
-// effect after it.
+// no return: it may take effect at any time after its call, or never. Its steps are
+// taken where they change something, or when all else is done, where nothing depends on
+// them and they pass without. To let them pass without at any place would be as right,
+// and take the search for ever. What a death takes back is a step of its own, after
+// everything that the process is known to have done, and as late as one likes: it is the
+// burial. Nothing of the dead one takes effect after it.
 //
 // Some operations are two steps, of which each may be seen by others: a message that
 // is being written is in the channel already, and holds up those who receive.
@@ -117,7 +117,8 @@ type history struct {
 }
 
 // refusal is why a history cannot be: "" if it can.
-func refusal(m porcupine.Model, h history, parts func(historyEntry) []span, death what) string {
+func refusal[S comparable](m historyModel[S], h history, parts func(historyEntry) []span, death what) string {
+	certain := 0
 	var ops []porcupine.Operation
 	add := func(s span) {
 		ops = append(ops, porcupine.Operation{ClientId: s.client, Input: s.step, Call: s.from, Return: s.to})
@@ -127,16 +128,19 @@ func refusal(m porcupine.Model, h history, parts func(historyEntry) []span, deat
 			s.client, s.from, s.to = e.client, e.call, e.ret
 			if e.ret == 0 {
 				s.to, s.maybe = never, true
+			} else {
+				certain++
 			}
 			add(s)
 		}
 	}
 	if death != whatNothing {
 		for c, alive := range h.died {
-			add(span{step{client: c, what: death}, alive, never})
+			add(span{step{client: c, what: death, maybe: true}, alive, never})
 		}
 	}
-	if porcupine.CheckOperations(m, ops) {
+	verdict, info := porcupine.CheckOperationsVerbose(m.over(certain), ops, 0)
+	if verdict == porcupine.Ok {
 		return ""
 	}
 	slices.SortFunc(h.entries, func(a, b historyEntry) int { return int(a.call - b.call) })
@@ -145,20 +149,46 @@ func refusal(m porcupine.Model, h history, parts func(historyEntry) []span, deat
 	for _, e := range h.entries {
 		fmt.Fprintln(&b, e)
 	}
+	longest := []porcupine.Operation{}
+	for _, partial := range info.PartialLinearizationsOperations()[0] {
+		if len(partial) > len(longest) {
+			longest = partial
+		}
+	}
+	fmt.Fprintln(&b, "the longest order that is possible, from its end:")
+	for _, o := range slices.Backward(longest) {
+		fmt.Fprintf(&b, "%12d %d %+v\n", o.Call, o.Return, o.Input)
+	}
 	return b.String()
 }
 
-// modelOf makes a model of a pure function over a comparable state.
-func modelOf[S comparable](first S, next func(S, step) (S, bool)) porcupine.Model {
+// historyModel is a pure function over a comparable state: whether a step is possible,
+// and what is the case after it.
+type historyModel[S comparable] struct {
+	first S
+	next  func(S, step) (S, bool)
+}
+
+// progress is a state and how many certain steps led to it.
+type progress[S comparable] struct {
+	state S
+	done  int
+}
+
+// over is the model for a history with so many steps that were certainly taken.
+func (m historyModel[S]) over(certain int) porcupine.Model {
 	return porcupine.Model{
-		Init: func() any { return first },
+		Init: func() any { return progress[S]{state: m.first} },
 		Step: func(state, input, _ any) (bool, any) {
-			s := input.(step)
-			after, ok := next(state.(S), s)
-			if !ok && s.maybe {
+			p, s := state.(progress[S]), input.(step)
+			if s.maybe && p.done == certain {
 				return true, state
 			}
-			return ok, after
+			after, ok := m.next(p.state, s)
+			if s.maybe {
+				return ok && after != p.state, progress[S]{after, p.done}
+			}
+			return ok, progress[S]{after, p.done + 1}
 		},
 	}
 }
