@@ -36,6 +36,7 @@ func (o outcome) check(n, sum int64) error {
 }
 
 func (o outcome) perSecond() figure    { return figure{value: float64(o.N) / float64(o.Ns) * 1e9} }
+func (o outcome) nanoseconds() figure  { return figure{value: float64(o.Ns) / float64(o.N)} }
 func (o outcome) microseconds() figure { return figure{value: float64(o.Ns) / float64(o.N) / 1e3} }
 func (o outcome) milliseconds() figure { return figure{value: float64(o.Ns) / float64(o.N) / 1e6} }
 

@@ -14,6 +14,8 @@ type unit struct {
 var (
 	tasksPerSecond    = unit{name: "tasks/s"}
 	commandsPerSecond = unit{name: "commands/s"}
+	messagesPerSecond = unit{name: "messages/s"}
+	nanoseconds       = unit{name: "ns", lowerIsBetter: true}
 	microseconds      = unit{name: "µs", lowerIsBetter: true}
 	milliseconds      = unit{name: "ms", lowerIsBetter: true}
 	gibPerSecond      = unit{name: "GiB/s"}

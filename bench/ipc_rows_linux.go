@@ -1,0 +1,129 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+)
+
+// buildC builds a peer's program of one C file with a compiler that is there.
+func (w *workshop) buildC(compiler, missing, name string, flags ...string) (string, error) {
+	cc, err := exec.LookPath(compiler)
+	if err != nil {
+		return "", errors.New(missing)
+	}
+	source, err := w.unpack(name + ".c")
+	if err != nil {
+		return "", err
+	}
+	path := filepath.Join(w.dir, name)
+	return path, build(cc, append([]string{"-O2", "-o", path, source}, flags...)...)
+}
+
+// cMutex is a robust mutex of POSIX in one thread.
+func (w *workshop) cMutex(n int64) contender {
+	path := ""
+	return contender{
+		name: "pthread mutex, robust and shared, C", kind: peer,
+		ready: func(context.Context) (_ string, err error) {
+			path, err = w.buildC("cc", "no C compiler; apt-get install -y gcc libc6-dev", "mutex", "-pthread")
+			return "", err
+		},
+		round: func(ctx context.Context) (figure, error) {
+			return report(ctx, program{path: path, args: []string{strconv.FormatInt(n, 10)}}, n, sumOfIDs(n), outcome.nanoseconds)
+		},
+	}
+}
+
+// mpiRoundTrip is a message there and back over OpenMPI's shared memory.
+func (w *workshop) mpiRoundTrip(n int64) contender {
+	path := ""
+	return contender{
+		name: "OpenMPI, shared memory, C", kind: peer,
+		ready: func(context.Context) (_ string, err error) {
+			path, err = w.buildC("mpicc", "not installed; apt-get install -y openmpi-bin libopenmpi-dev", "pingpong")
+			return "", err
+		},
+		round: func(ctx context.Context) (figure, error) {
+			args := []string{"--allow-run-as-root", "--bind-to", "core", "--mca", "btl", "self,vader", "--mca", "pml", "ob1", "-np", "2", path, strconv.FormatInt(n, 10)}
+			return report(ctx, program{path: "mpirun", args: args}, n, sumOfIDs(n), outcome.microseconds)
+		},
+	}
+}
+
+// ipcRows compare what package ipc has with what the machine and others have.
+func (w *workshop) ipcRows() []row {
+	const (
+		bareFutex  = "futex, two processes"
+		goChannel  = "a Go channel, two goroutines"
+		memoryCopy = "a copy in memory"
+		pipe       = "a pipe"
+	)
+	calls, messages := w.size(20_000_000), w.size(10_000_000)
+	parked, deaths, pieces := w.size(2000), max(w.size(50), 5), w.size(4000)
+	chans := func(name, title string, batch int, bound, ratio float64) row {
+		return row{
+			name: name, unit: messagesPerSecond, title: title,
+			contenders: []contender{
+				{name: "ipc.Chan, two processes", kind: ours, ready: twoCPUs, round: chanRate(messages, batch)},
+				{name: goChannel, kind: peer, round: goChannelRate(messages)},
+			},
+			targets: []target{{bound: bound}, {against: goChannel, bound: ratio, goal: true}},
+		}
+	}
+	return []row{{
+		name: "ipc-lock", unit: nanoseconds,
+		title: "a lock that nobody else wants, taken and given back, within one process",
+		contenders: []contender{
+			{name: "ipc.Mutex", kind: ours, round: lockAlone(calls)},
+			{name: "sync.Mutex", kind: peer, round: syncMutexAlone(calls)},
+			w.cMutex(calls),
+		},
+		targets: []target{{bound: 25}},
+	}, {
+		name: "ipc-owner-death", unit: milliseconds,
+		title: fmt.Sprintf("from SIGKILL of a lock's owner until the next one, who slept, has the lock; the median of %d", deaths),
+		contenders: []contender{
+			{name: "ipc.Mutex, two processes", kind: ours, ready: twoCPUs, round: ownerDeath(deaths)},
+			{name: "pidfd tells of a death", kind: floor, round: deathNotice(deaths)},
+		},
+		targets: []target{{bound: 1}},
+	}, {
+		name: "ipc-message-polling", unit: microseconds,
+		title: "64 bytes to another process and back, both sides polling: two ways",
+		contenders: []contender{
+			{name: "ipc.Chan, two processes", kind: ours, ready: twoCPUs, round: messagePolling(w.size(1_000_000))},
+			{name: "cache line, two processes", kind: floor, ready: twoCPUs, round: betweenProcesses(w.size(2_000_000), false)},
+			w.mpiRoundTrip(w.size(1_000_000)),
+		},
+		targets: []target{{bound: 0.4}},
+	}, {
+		name: "ipc-message-parked", unit: microseconds,
+		title: fmt.Sprintf("64 bytes to another process and back after a rest of %v, in which it has gone to sleep; the median of %d", rest, parked),
+		contenders: []contender{
+			{name: "ipc.Chan, two processes", kind: ours, ready: twoCPUs, round: messageParked(parked)},
+			{name: bareFutex, kind: floor, ready: twoCPUs, round: restedProcesses(parked)},
+		},
+		targets: []target{{against: bareFutex, bound: 1 / 1.5}},
+	},
+		chans("ipc-chan", "numbers to another process, one by one, over a channel of 1024", 1, 25e6, 0.8),
+		chans("ipc-chan-batch", "numbers to another process, 64 at a time, over a channel of 1024 (Go's one by one)", ipcBatch, 25e6, 2),
+		{
+			name: "ipc-stream", unit: gibPerSecond,
+			title: "messages of 1 MiB from one process's memory into another's",
+			contenders: []contender{
+				{name: "ipc.Stream of 4 MiB", kind: ours, ready: twoCPUs, round: streamRate(pieces)},
+				{name: memoryCopy, kind: floor, round: copyRate(pieces)},
+				{name: pipe, kind: peer, round: pipeRate(pieces)},
+			},
+			targets: []target{{against: memoryCopy, bound: 0.6}, {against: pipe, bound: 4}},
+		}, {
+			name: "ipc-var", unit: nanoseconds,
+			title:      "a value that has not changed, read within one process",
+			contenders: []contender{{name: "ipc.Var", kind: ours, round: varRead(10 * calls)}},
+			targets:    []target{{bound: 3}},
+		}}
+}
