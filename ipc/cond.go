@@ -120,7 +120,7 @@ func (s *Space) tell(o *object, most int) (told []int) {
 func forfeitCond(s *Space, object, claim int) {
 	c := &s.claims[claim]
 	if w := c.load(); w.state() == claimHeld {
-		c.word.Store(uint64(w.freed()))
+		c.word.Store(uint64(w.to(claimIdle)))
 		for _, i := range s.tell(&s.objects[object], 1) {
 			s.ring(i)
 		}

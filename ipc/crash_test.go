@@ -451,3 +451,43 @@ func FuzzAttach(f *testing.F) {
 		image[i] = was
 	})
 }
+
+// While a dead process's claim is forfeited nobody else gets its row: what is done to it
+// after that would be done to another's.
+func TestForfeitedRowIsNobodys(t *testing.T) {
+	t.Parallel()
+	spaces := heapSpaces(t, 3, Options{})
+	dying, witness, other := spaces[0], spaces[1], spaces[2]
+	if err := must(dying.Semaphore("s", 1)).Acquire(soon(t), 1); err != nil {
+		t.Fatal(err)
+	}
+	row := -1
+	for i := range dying.claims {
+		if w := dying.claims[i].load(); w.state() == claimHeld {
+			row = i
+		}
+	}
+	m := must(other.Semaphore("another", 1))
+	var once sync.Once
+	atPoints.Store(t.Name(), func(point string) {
+		if point == "unit-forfeited" && dying.claims[row].load().state() != claimHeld {
+			once.Do(func() {
+				if err := m.Acquire(soon(t), 1); err != nil {
+					t.Error(err)
+				}
+			})
+		}
+	})
+	defer atPoints.Delete(t.Name())
+	die(dying)
+	awaitBurial(t, witness, dying.slot)
+	i, ok := other.holds(m.i, self(), false, true)
+	if w := other.claims[i].load(); !ok || w.state() != claimHeld || w.slot() != other.slot {
+		t.Errorf("the claim of one who lives is %v, in state %d of slot %d", ok, w.state(), w.slot())
+	}
+	for _, i := range other.idle.rows {
+		if w := other.claims[i].load(); w.slot() != other.slot {
+			t.Errorf("row %d, which is another's, is slot %d's", i, w.slot())
+		}
+	}
+}

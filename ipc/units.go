@@ -206,7 +206,8 @@ func forfeitUnits(s *Space, object, claim int) {
 	if w.exclusive() {
 		o.flags.Or(flagDied)
 	}
-	c.word.Store(uint64(w.freed()))
+	// It is not free yet: whoever takes a free row has it, and forfeit is not done with it.
+	c.word.Store(uint64(w.to(claimIdle)))
 	at("unit-forfeited")
 	stateOf[unitState](o).taken.Add(-c.units)
 }
