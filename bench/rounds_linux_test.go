@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"testing"
 
@@ -37,11 +38,26 @@ func TestRounds(t *testing.T) {
 		oursCallParked(20),
 		oursOpen(2),
 		oursRecovery(3),
+		{name: "ipc, message, polling", round: messagePolling(100)},
+		{name: "ipc, message, parked", round: messageParked(5)},
+		{name: "ipc, numbers", round: chanRate(5000, 1)},
+		{name: "ipc, numbers in batches", round: chanRate(5000, ipcBatch)},
+		{name: "ipc, owner's death", round: ownerDeath(2)},
+		{name: "ipc, stream", round: streamRate(8)},
+		{name: "ipc, lock", round: lockAlone(1000)},
+		{name: "ipc, value", round: varRead(100_000)},
+		{name: "sync.Mutex", round: syncMutexAlone(100_000)},
+		{name: "Go channel", round: goChannelRate(5000)},
+		{name: "memory copy", round: copyRate(8)},
+		{name: "pipe, 1 MiB", round: pipeRate(8)},
 		oursMasterDeath("master", "master", 2, 2),
 		oursMasterDeath("master, commands", "master-commands", 4, 2),
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			f, err := c.round(t.Context())
+			if strings.HasPrefix(c.name, "ipc, ") && runtime.NumCPU() < 2 {
+				t.Skip(err)
+			}
 			if err != nil || f.value <= 0 {
 				t.Errorf("figure %v, error %v", f.value, err)
 			}

@@ -81,7 +81,8 @@ func (c *Chan[T]) Send(ctx context.Context, v T) error {
 }
 
 // TrySend sends v if there is room, and reports whether it did. After Close it returns
-// ErrClosed.
+// ErrClosed. There is no room also while somebody is copying the oldest message out of
+// its place, though later ones have been received.
 func (c *Chan[T]) TrySend(v T) (bool, error) {
 	if c.s.closing.Load() {
 		return false, ErrClosed
