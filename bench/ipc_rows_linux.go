@@ -54,26 +54,29 @@ func (w *workshop) mpiRoundTrip(n int64) contender {
 	}
 }
 
+// chanRow compares a channel between two processes with one between two goroutines.
+func (w *workshop) chanRow(name, title string, batch int, ratio float64) row {
+	const goChannel = "a Go channel, two goroutines"
+	n := w.size(10_000_000)
+	return row{
+		name: name, unit: messagesPerSecond, title: title,
+		contenders: []contender{
+			{name: "ipc.Chan, two processes", kind: ours, ready: twoCPUs, round: chanRate(n, batch)},
+			{name: goChannel, kind: peer, round: goChannelRate(n)},
+		},
+		targets: []target{{bound: 25e6}, {against: goChannel, bound: ratio, goal: true}},
+	}
+}
+
 // ipcRows compare what package ipc has with what the machine and others have.
 func (w *workshop) ipcRows() []row {
 	const (
 		bareFutex  = "futex, two processes"
-		goChannel  = "a Go channel, two goroutines"
 		memoryCopy = "a copy in memory"
 		pipe       = "a pipe"
 	)
-	calls, messages := w.size(20_000_000), w.size(10_000_000)
+	calls := w.size(20_000_000)
 	parked, deaths, pieces := w.size(2000), max(w.size(50), 5), w.size(4000)
-	chans := func(name, title string, batch int, bound, ratio float64) row {
-		return row{
-			name: name, unit: messagesPerSecond, title: title,
-			contenders: []contender{
-				{name: "ipc.Chan, two processes", kind: ours, ready: twoCPUs, round: chanRate(messages, batch)},
-				{name: goChannel, kind: peer, round: goChannelRate(messages)},
-			},
-			targets: []target{{bound: bound}, {against: goChannel, bound: ratio, goal: true}},
-		}
-	}
 	return []row{{
 		name: "ipc-lock", unit: nanoseconds,
 		title: "a lock that nobody else wants, taken and given back, within one process",
@@ -109,8 +112,8 @@ func (w *workshop) ipcRows() []row {
 		},
 		targets: []target{{against: bareFutex, bound: 1 / 1.5}},
 	},
-		chans("ipc-chan", "numbers to another process, one by one, over a channel of 1024", 1, 25e6, 0.8),
-		chans("ipc-chan-batch", "numbers to another process, 64 at a time, over a channel of 1024 (Go's one by one)", ipcBatch, 25e6, 2),
+		w.chanRow("ipc-chan", "numbers to another process, one by one, over a channel of 1024", 1, 0.8),
+		w.chanRow("ipc-chan-batch", "numbers to another process, 64 at a time, over a channel of 1024 (Go's one by one)", ipcBatch, 2),
 		{
 			name: "ipc-stream", unit: gibPerSecond,
 			title: "messages of 1 MiB from one process's memory into another's",

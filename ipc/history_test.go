@@ -42,7 +42,7 @@ type historyEntry struct {
 type op uint32
 
 const (
-	opNone op = iota
+	_ op = iota
 
 	opLock
 	opTryLock
