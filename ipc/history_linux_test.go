@@ -262,11 +262,15 @@ func TestLinearizable(t *testing.T) {
 	for _, k := range historyKinds {
 		t.Run(k.name, func(t *testing.T) {
 			t.Parallel()
-			deaths, pending, entries := 0, 0, 0
+			deaths, pending, entries, open := 0, 0, 0, 0
 			for n := range *historiesWant {
 				plan := planHistory(uint64(n)*7919+uint64(len(k.name)), k.name)
 				h := makeHistory(t, plan)
-				if why := k.refused(h); why != "" {
+				switch why := k.refused(h); why {
+				case "":
+				case undecided:
+					open++
+				default:
 					t.Fatalf("%v: %s", plan, why)
 				}
 				deaths += len(h.died)
@@ -277,7 +281,10 @@ func TestLinearizable(t *testing.T) {
 					}
 				}
 			}
-			t.Logf("%d histories with %d operations, %d goroutines killed, %d of them within an operation", *historiesWant, entries, deaths, pending)
+			t.Logf("%d histories with %d operations, %d goroutines killed, %d of them within an operation; %d are undecided", *historiesWant, entries, deaths, pending, open)
+			if open > 2+*historiesWant/10 {
+				t.Error("too many histories are undecided: the models, or how much is done in a history, want another look")
+			}
 		})
 	}
 }

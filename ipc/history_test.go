@@ -116,6 +116,13 @@ type history struct {
 	died map[int]int64
 }
 
+// stepsMax bounds the search for an order; nearly all end after a few thousand steps, and
+// a few, with several deaths in the middle of sending, not in any time worth waiting.
+const stepsMax = 3_000_000
+
+// undecided is the refusal of a history of which nobody knows.
+const undecided = "undecided"
+
 // refusal is why a history cannot be: "" if it can.
 func refusal[S comparable](m historyModel[S], h history, parts func(historyEntry) []span, death what) string {
 	certain := 0
@@ -139,9 +146,13 @@ func refusal[S comparable](m historyModel[S], h history, parts func(historyEntry
 			add(span{step{client: c, what: death, maybe: true}, alive, never})
 		}
 	}
-	verdict, info := porcupine.CheckOperationsVerbose(m.over(certain), ops, 0)
-	if verdict == porcupine.Ok {
+	steps := stepsMax
+	verdict, info := porcupine.CheckOperationsVerbose(m.over(certain, &steps), ops, 0)
+	switch {
+	case verdict == porcupine.Ok:
 		return ""
+	case steps == 0:
+		return undecided
 	}
 	slices.SortFunc(h.entries, func(a, b historyEntry) int { return int(a.call - b.call) })
 	var b strings.Builder
@@ -175,11 +186,16 @@ type progress[S comparable] struct {
 	done  int
 }
 
-// over is the model for a history with so many steps that were certainly taken.
-func (m historyModel[S]) over(certain int) porcupine.Model {
+// over is the model for a history with so many steps that were certainly taken. It
+// allows nothing more when the search has used up its steps.
+func (m historyModel[S]) over(certain int, steps *int) porcupine.Model {
 	return porcupine.Model{
 		Init: func() any { return progress[S]{state: m.first} },
 		Step: func(state, input, _ any) (bool, any) {
+			if *steps == 0 {
+				return false, state
+			}
+			*steps--
 			p, s := state.(progress[S]), input.(step)
 			if s.maybe && p.done == certain {
 				return true, state
