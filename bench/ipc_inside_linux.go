@@ -158,7 +158,7 @@ func streamRate(n int64) func(context.Context) (figure, error) {
 			if err != nil {
 				return figure{}, err
 			}
-			piece := make([]byte, ipcPiece)
+			piece := writtenPiece()
 			begin := time.Now()
 			for range n {
 				if _, err := w.Write(piece); err != nil {
@@ -171,10 +171,19 @@ func streamRate(n int64) func(context.Context) (figure, error) {
 	}
 }
 
+// writtenPiece is memory of its own: what was never written to is one page of zeroes.
+func writtenPiece() []byte {
+	b := make([]byte, ipcPiece)
+	for i := range b {
+		b[i] = byte(i)
+	}
+	return b
+}
+
 // copyRate is a bare copy of 1 MiB, over and over.
 func copyRate(n int64) func(context.Context) (figure, error) {
 	return func(context.Context) (figure, error) {
-		from, to := make([]byte, ipcPiece), make([]byte, ipcPiece)
+		from, to := writtenPiece(), make([]byte, ipcPiece)
 		copy(to, from) // touches both
 		begin := time.Now()
 		for range n {
@@ -213,7 +222,7 @@ func pipeRate(n int64) func(context.Context) (figure, error) {
 		if err := other.hello(); err != nil {
 			return figure{}, err
 		}
-		fd, piece := int(other.ask.Fd()), make([]byte, ipcPiece)
+		fd, piece := int(other.ask.Fd()), writtenPiece()
 		begin := time.Now()
 		for range n {
 			for at := 0; at < ipcPiece; {
