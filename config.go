@@ -19,8 +19,9 @@ type Config struct {
 	// Concurrency, when not 0, is how many tasks run at once over all workers,
 	// instead of Workers × TasksPerWorker: the workers share it out.
 	Concurrency int
-	// Policy decides where tasks wait and where idle workers look:
-	// "work-stealing" (the default) or "round-robin".
+	// Policy decides where tasks wait, where idle workers look, and in what order:
+	// "work-stealing" (the default), another of package sched, where each says when
+	// it serves and when it fails, or one that RegisterPolicy has been given.
 	Policy string
 	// Pin binds each worker to a CPU of its own, spread over cores, caches and
 	// NUMA nodes. A worker has threads for that one only (GOMAXPROCS,
@@ -46,6 +47,7 @@ type Config struct {
 	// InOrder has the tasks of a MapCompleted start in the order of its input, each
 	// taken by itself. Without it workers take tasks in batches, and one may start a
 	// few places before or behind its turn, which for short ones is many times faster.
+	// It stands above a policy's order.
 	InOrder bool
 	// Spin says how long a waiting process polls before it sleeps: 0 measures at
 	// the start and does not poll where workers leave no CPU free for it; below 0

@@ -100,8 +100,9 @@ func (f *Func[In, Out]) spec(ctx context.Context, p *Pool, o *options) (engine.S
 	}
 	s := engine.Spec{
 		Fn: last.number, AtMostOnce: o.atMostOnce, Contained: o.contained, MaxAttempts: o.attempts,
-		TimeoutNs: int64(o.timeout), Priority: o.priority, Affinity: o.affinity,
+		TimeoutNs: int64(o.timeout), Affinity: o.affinity, Each: o.perTask != nil,
 		Bulky: f.out.Way != codec.Plain || f.out.Size > engine.InlineOut,
+		Hints: o.hints.engine(),
 	}
 	if p.master == nil {
 		if t := taskOf(ctx); t != nil {
@@ -177,6 +178,11 @@ func (f *Func[In, Out]) fill(ctx context.Context, p *Pool, in In, o *options) (u
 	spec, err := f.spec(ctx, p, o)
 	if err != nil {
 		return 0, spec, err
+	}
+	if hints, err := f.hinter(o); err != nil {
+		return 0, spec, err
+	} else if hints != nil {
+		spec.Hints = hints(in).engine()
 	}
 	if err := p.sub.Err(); err != nil {
 		return 0, spec, err

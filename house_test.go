@@ -18,7 +18,7 @@ import (
 var layers = map[string][]string{
 	"topo":              {},
 	"shm":               {},
-	"sched":             {},
+	"sched":             {"internal/nearest"},
 	"ipc":               {"internal/codec", "internal/waitfor", "shm"},
 	"internal/codec":    {},
 	"internal/core":     {},
@@ -29,17 +29,18 @@ var layers = map[string][]string{
 	"internal/results":  {},
 	"internal/progress": {},
 	"internal/waitfor":  {},
+	"internal/nearest":  {},
 	"internal/spool":    {"shm"},
-	"internal/options":  {"internal/command", "internal/record"},
+	"internal/options":  {"internal/command", "internal/nearest", "internal/record"},
 	"internal/engine":   {"internal/core", "internal/proc", "sched", "shm", "topo"},
-	".":                 {"internal/codec", "internal/core", "internal/engine", "ipc", "shm", "topo"},
-	"internal/cli": {".", "internal/command", "internal/core", "internal/journal", "internal/options", "internal/proc",
+	".":                 {"internal/codec", "internal/core", "internal/engine", "ipc", "sched", "shm", "topo"},
+	"internal/cli": {".", "internal/command", "internal/core", "internal/journal", "internal/nearest", "internal/options", "internal/proc",
 		"internal/progress", "internal/record", "internal/results", "internal/spool", "ipc", "shm", "topo"},
 	"cmd/tutti": {".", "internal/cli"},
 }
 
 // pure packages decide and never act.
-var pure = []string{"sched", "internal/core", "internal/waitfor"}
+var pure = []string{"sched", "internal/core", "internal/nearest", "internal/waitfor"}
 
 var actors = []string{"os", "time", "sync", "sync/atomic", "context", "unsafe", "syscall", "net"}
 

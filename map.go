@@ -77,6 +77,11 @@ func (f *Func[In, Out]) stream(ctx context.Context, p *Pool, in iter.Seq[In], o 
 		yield(-1, none, err)
 		return
 	}
+	hints, err := f.hinter(o)
+	if err != nil {
+		yield(-1, none, err)
+		return
+	}
 	st := p.sub.NewStream(spec, o.window, ordered)
 	if p.master == nil && !st.Reserve() {
 		f.eachInPlace(ctx, in, o, yield)
@@ -86,7 +91,7 @@ func (f *Func[In, Out]) stream(ctx context.Context, p *Pool, in iter.Seq[In], o 
 	p.feeders.Add(1)
 	go func() {
 		defer p.feeders.Done()
-		f.feed(ctx, p, st, in, o)
+		f.feed(ctx, p, st, in, o, hints)
 	}()
 	for {
 		index, ok, err := st.Next(ctx)
@@ -150,7 +155,7 @@ func (*placed[Out]) Error() string { return errInPlace.Error() }
 
 // feed submits a task for every value of in. A panic of in is the caller's and
 // ends the program, as it does in any goroutine.
-func (f *Func[In, Out]) feed(ctx context.Context, p *Pool, st *engine.Stream, in iter.Seq[In], o *options) {
+func (f *Func[In, Out]) feed(ctx context.Context, p *Pool, st *engine.Stream, in iter.Seq[In], o *options, hints func(In) Hints) {
 	fault := errInputEnded
 	defer func() { st.Fed(fault) }() // also when in ends the goroutine; a panic ends the program
 	in(func(v In) bool {
@@ -158,6 +163,9 @@ func (f *Func[In, Out]) feed(ctx context.Context, p *Pool, st *engine.Stream, in
 		if err != nil {
 			fault = err
 			return false
+		}
+		if hints != nil {
+			st.Hint(hints(v).engine())
 		}
 		err = f.write(ctx, st, index, v)
 		for p.master == nil && errors.Is(err, ErrFull) {

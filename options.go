@@ -16,8 +16,9 @@ type options struct {
 	attempts   int
 	atMostOnce bool
 	contained  bool
-	priority   int
 	affinity   int
+	hints      Hints
+	perTask    any // func(In) Hints
 	noWait     bool
 	window     int
 }
@@ -31,6 +32,8 @@ func (o *options) check(workers int) error {
 		return fmt.Errorf("tutti: Retries(%d): between 0 and %d", o.attempts, engine.MaxAttempts-1)
 	case o.attempts > engine.MaxAttempts:
 		return fmt.Errorf("tutti: Retries(%d): between 0 and %d", o.attempts-1, engine.MaxAttempts-1)
+	case o.hints.Expected < 0:
+		return fmt.Errorf("tutti: Expected(%v): a time is above 0, or 0 where it is not known", o.hints.Expected)
 	case o.affinity < 0 || o.affinity > workers:
 		return fmt.Errorf("tutti: Affinity(%d): the workers are 1 to %d, and 0 is any", o.affinity, workers)
 	}
@@ -74,8 +77,9 @@ func AtMostOnce() Option { return func(o *options) { o.atMostOnce = true } }
 func Contained() Option { return func(o *options) { o.contained = true } }
 
 // Priority has tasks taken before those of a lower priority; 0 is normal. A
-// pool tells three classes apart: above, at and below 0.
-func Priority(n int) Option { return func(o *options) { o.priority = n } }
+// pool tells three classes apart: above, at and below 0. Policies that order
+// exactly tell all numbers apart, and earliest-deadline does not look at it.
+func Priority(n int) Option { return func(o *options) { o.hints.Priority = n } }
 
 // Affinity has tasks wait at a worker, numbered from 1, whose caches or files
 // are warm for them. Another one takes them when it is idle.

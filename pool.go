@@ -103,7 +103,7 @@ func (c Config) engine(m *topo.Machine, names []string) (engine.Config, error) {
 		share = 1
 	}
 	cfg := engine.Config{
-		Workers: workers, Lanes: lanes, Policy: c.Policy, Threads: share, Tasks: tasks, Memory: cmp.Or(c.Memory, ownShare(m)),
+		Workers: workers, Lanes: lanes, Policy: c.Policy, Own: ownPolicies(), Threads: share, Tasks: tasks, Memory: cmp.Or(c.Memory, ownShare(m)),
 		SpinNs:  int64(c.Spin),
 		InOrder: c.InOrder,
 		Limits:  core.StopLimits{Grace: core.Span(cmp.Or(c.Grace, 2*time.Second)), QuitGrace: core.Second},
@@ -121,7 +121,9 @@ func (c Config) engine(m *topo.Machine, names []string) (engine.Config, error) {
 		cfg.SpinNs = -1 // measure
 	}
 	if c.Pin {
-		cfg.CPUs = m.Spread()
+		for _, id := range m.Spread() {
+			cfg.CPUs = append(cfg.CPUs, m.CPUs[slices.IndexFunc(m.CPUs, func(c topo.CPU) bool { return c.ID == id })])
+		}
 	}
 	if cfg.Stdout == nil {
 		cfg.Stdout = os.Stdout

@@ -72,6 +72,6 @@ func Main() {
 		handlers[name] = f
 	}
 	registry.Unlock()
-	engine.Serve(handlers)
+	engine.Serve(handlers, ownPolicies())
 	os.Exit(1) // Serve does not return in a worker
 }

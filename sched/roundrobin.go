@@ -8,7 +8,9 @@ import "math/rand/v2"
 // Cost: none beyond a counter. Known failure: it does not know how long a task
 // takes, so a worker that was dealt the long ones keeps others waiting while
 // its neighbours idle. It is the measure for the policies that look first.
-type RoundRobin struct{ next int }
+// Order in shared memory: by class of priority. Source: the oldest of all; see
+// Kleinrock, Queueing Systems, volume 2, 1976.
+type RoundRobin struct{ last Slot }
 
 // NewRoundRobin returns the policy for one process.
 func NewRoundRobin() *RoundRobin { return &RoundRobin{} }
@@ -18,20 +20,15 @@ func (*RoundRobin) Name() string { return "round-robin" }
 
 // Place returns the next living worker in turn, or the one that the task asks for.
 func (p *RoundRobin) Place(v View, t Task, _ *rand.Rand) Slot {
-	n := v.Workers()
-	if t.Affinity > Master && int(t.Affinity) <= n {
-		return t.Affinity
+	if w, ok := asked(v, t); ok {
+		return w
 	}
-	for range n {
-		if p.next = p.next%n + 1; v.Up(Slot(p.next)) {
-			break
-		}
-	}
-	return Slot(p.next)
+	p.last = next(v, p.last)
+	return p.last
 }
 
 // Look visits the own queue and no other.
-func (p *RoundRobin) Look(_ View, w Slot, look int, _ *rand.Rand) (Take, bool) {
+func (*RoundRobin) Look(_ View, w Slot, look int, _ *rand.Rand) (Take, bool) {
 	return Take{From: w, Max: batchMax}, look == 0
 }
 

@@ -120,9 +120,17 @@ func (m *Machine) Distance(a, b int) Distance {
 	}
 	x, okX := m.cpu(a)
 	y, okY := m.cpu(b)
-	switch {
-	case !okX || !okY:
+	if !okX || !okY {
 		return Far
+	}
+	return x.Distance(y)
+}
+
+// Distance is how far apart two CPUs of one Machine are.
+func (x CPU) Distance(y CPU) Distance {
+	switch {
+	case x.ID == y.ID:
+		return Same
 	case x.Core == y.Core:
 		return SMT
 	case x.L3 == y.L3:

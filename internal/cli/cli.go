@@ -19,7 +19,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/tutti-run/tutti/internal/options"
+	"github.com/tutti-run/tutti/internal/nearest"
 )
 
 // Exit codes for wrong usage: GNU parallel's where its command lines are read,
@@ -167,7 +167,7 @@ may crash, hang or be killed while nothing is lost.
 			if len(args) == 0 {
 				return cmd.Help()
 			}
-			return fmt.Errorf("there is no command %q%s; tutti help lists them", args[0], meant(options.Nearest(args[0], commandNames(cmd))))
+			return fmt.Errorf("there is no command %q%s; tutti help lists them", args[0], meant(nearest.Of(args[0], commandNames(cmd))))
 		},
 	}
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {

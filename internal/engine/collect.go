@@ -5,6 +5,8 @@ import (
 	"math"
 	"time"
 	"unsafe"
+
+	"github.com/tutti-run/tutti/sched"
 )
 
 // The collector's side of a stream.
@@ -119,14 +121,18 @@ func (st *Stream) half(head int64) bool {
 const napTime = 100 * time.Microsecond
 
 // rehint sets the hints of tasks from position from on that nobody has begun.
-// Those that are hinted already get a second one, which is harmless.
+// Those that are hinted already get a second one, which is harmless. A feeder
+// that places tasks one by one keeps none back.
 func (st *Stream) rehint(from int64) {
+	if st.single {
+		return
+	}
 	m := st.s.m
 	leaf, set := 0, uint64(0)
 	hint := func() {
 		if set != 0 {
-			queue, class := st.s.place(&st.spec)
-			st.s.hint(queue, class, leaf, set)
+			queue, rank := st.s.place(&st.spec, now())
+			st.s.hint(queue, sched.Class(rank), leaf, set)
 		}
 	}
 	for pos := from; pos < min(st.tail.Load(), from+2*lot); pos++ {

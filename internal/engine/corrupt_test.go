@@ -39,7 +39,7 @@ func validSegment(tb testing.TB) *memory {
 		if i%7 == 0 {
 			continue // WRITING
 		}
-		s.Submit(index, &Spec{Priority: i%3 - 1})
+		s.Submit(index, &Spec{Hints: Hints{Priority: i%3 - 1}})
 		if i%7 == 1 {
 			continue // QUEUED
 		}
@@ -116,7 +116,7 @@ func useAll(tb testing.TB, m *memory) {
 				*(*byte)(out) = sum
 			}
 		}
-	}}); err == nil {
+	}}, nil); err == nil {
 		run := &Run{w: w}
 		for range 20 {
 			leaf, batch := w.find(batchMax)

@@ -5,6 +5,8 @@ import (
 	"math/bits"
 	"time"
 	"unsafe"
+
+	"github.com/tutti-run/tutti/sched"
 )
 
 // The feeder's side of a stream.
@@ -143,8 +145,10 @@ func (st *Stream) descriptor(ctx context.Context, tail, window int64) (index uin
 			}
 		}
 		st.s.fill(index, &st.spec)
-		_, class := st.s.place(&st.spec)
-		st.s.m.descs[index].setOrigin(st.s.slot, class)
+		if !st.single {
+			_, rank := st.s.place(&st.spec, now())
+			st.s.m.descs[index].setOrigin(st.s.slot, sched.Class(rank))
+		}
 		st.flags = st.s.m.descs[index].flags &^ flagInExtern
 		st.lots = append(st.lots, index)
 	}
@@ -246,31 +250,21 @@ func (st *Stream) Input(ctx context.Context, index uint32, n int) (unsafe.Pointe
 func (st *Stream) Submit(index uint32) {
 	m := st.s.m
 	leaf := int(index >> 6)
+	if st.single {
+		st.submitSingle(index)
+		return
+	}
 	if leaf != st.pendLeaf {
 		st.flush()
 	}
 	if st.pendBits == 0 {
 		m.descs[index].stampNs = now()
 	}
-	if st.round != nil {
-		st.round.last = index
-	}
-	tail := st.tail.Load()
-	flags := Word(0)
-	if !st.ordered {
-		st.mu.Lock()
-		st.number[index] = tail
-		st.mu.Unlock()
-		st.s.waiters[index].Store(&waiter{stream: st})
-		flags = flagWaited
-	}
-	if tail == st.wakeAt.Load() {
-		flags = flagWaited
-	}
+	flags := st.enlist(index)
 	at(PointFilled)
 	m.queued(index, flags)
 	at(PointQueued)
-	st.tail.Store(tail + 1)
+	st.tail.Store(st.tail.Load() + 1)
 	st.pendLeaf = leaf
 	st.pendBits |= 1 << (index & 63)
 	st.pending++
@@ -290,6 +284,48 @@ func (st *Stream) Submit(index uint32) {
 	if st.hungry.Load() {
 		signal(st.more)
 	}
+}
+
+// submitSingle is Submit where the policy is asked for each task by itself.
+func (st *Stream) submitSingle(index uint32) {
+	s := st.s
+	if d := &s.m.descs[index]; d.expectedNs.Load() != st.spec.ExpectedNs {
+		d.expectedNs.Store(st.spec.ExpectedNs)
+	}
+	queue, class := s.decide(index, &st.spec)
+	flags := st.enlist(index)
+	at(PointFilled)
+	s.m.queued(index, flags)
+	at(PointQueued)
+	st.tail.Store(st.tail.Load() + 1)
+	s.hint(queue, class, int(index>>6), 1<<(index&63))
+	if st.hungry.Load() {
+		signal(st.more)
+	}
+}
+
+// Hint says what a policy may go by for the task that is submitted next; see
+// Spec.Each.
+func (st *Stream) Hint(h Hints) { st.spec.Hints = h }
+
+// enlist notes the place of the task that is about to be submitted, and returns
+// the flags that its word is to have.
+func (st *Stream) enlist(index uint32) (flags Word) {
+	if st.round != nil {
+		st.round.last = index
+	}
+	tail := st.tail.Load()
+	if !st.ordered {
+		st.mu.Lock()
+		st.number[index] = tail
+		st.mu.Unlock()
+		st.s.waiters[index].Store(&waiter{stream: st})
+		flags = flagWaited
+	}
+	if tail == st.wakeAt.Load() {
+		flags = flagWaited
+	}
+	return flags
 }
 
 const (
@@ -360,12 +396,13 @@ func (st *Stream) flush() {
 	if st.pendBits == 0 {
 		return
 	}
-	queue, class := st.s.place(&st.spec)
+	t := now()
+	queue, rank := st.s.place(&st.spec, t)
+	class := sched.Class(rank)
 	st.s.m.note(class)
 	st.s.m.queue[queue][class].add(st.pendLeaf, st.pendBits)
 	at(PointHinted)
 	st.queue, st.pendBits = queue, 0
-	t := now()
 	if fast := t-st.flushed < fastNs; fast != st.fast.Load() {
 		st.fast.Store(fast)
 	}

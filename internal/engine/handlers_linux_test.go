@@ -54,7 +54,7 @@ func beWorker() {
 		ctl.await(0) // nobody opens it
 	}
 	failHook = ctl.strike
-	Serve(testHandlers)
+	Serve(testHandlers, nil)
 }
 
 // leaveValue is a result of 8 bytes.

@@ -71,7 +71,11 @@ const ancestorsMax = 64
 
 // descendant finds a waiting task below of in any worker's queue.
 func (w *Worker) descendant(of TaskID) (index uint32, seen Word, ok bool) {
-	for q := 1; q < w.m.Slots; q++ {
+	first := 1
+	if !w.sub.lots {
+		first = 0 // the policy may have placed it with the master's
+	}
+	for q := first; q < w.m.Slots; q++ {
 		for c := range w.m.queue[q] {
 			h := &w.m.queue[q][c]
 			for leaf := range h.leaves {

@@ -19,6 +19,7 @@ import (
 //	words     8 bytes a task
 //	tasks     128 bytes a task: the descriptors
 //	ins       8 bytes a task: inputs that fit
+//	ranks     8 bytes a task: its rank, for policies that order exactly
 //	findings  2 KiB × 32: what is known of calls that died on their caller's stack
 //	free      hints: descriptors that nobody uses
 //	queues    hints, classes × slots: tasks that wait
@@ -41,9 +42,12 @@ const InlineOut = 56
 // NameMax bounds the name of a function, in bytes.
 const NameMax = 124
 
+// PolicyNameMax bounds the name of a policy, in bytes.
+const PolicyNameMax = 32
+
 const (
 	layoutMagic   = 0x3169747475742e01 // ".tutti1", little-endian, after a byte no text has
-	layoutVersion = 2
+	layoutVersion = 3
 
 	pageBytes   = 4096
 	funcsMax    = 1024
@@ -92,7 +96,7 @@ type header struct {
 	nextWake  atomic.Int64  // the supervisor looks at time limits at this time at the latest
 	classes   atomic.Uint32 // bit c: class c has been used; set only
 	policyLen uint32        // of policy; with it written once
-	policy    [32]byte
+	policy    [PolicyNameMax]byte
 	inOrder   uint32 // 1: tasks start oldest first, one at a time; written once
 	_         [12]byte
 	cursor    atomic.Uint32 // where in the table the oldest waiting task lies; with inOrder
@@ -113,8 +117,12 @@ type slotBlock struct {
 	epoch atomic.Uint64 // counts the processes that used the slot; supervisor
 	lanes uint32        // tasks at once; supervisor, before the process starts
 	lane0 uint32        // number of its first lane, unique in the pool
-	cpu   int32         // CPU that it is to be pinned to; -1 none
-	_     [64 - 28]byte
+	cpu   int32         // CPU that it is to be pinned to; -1 none; like what follows, the master, before any process starts
+	core  int32         // labels of that CPU, to compare for equality; see topo.CPU
+	cache int32
+	node  int32
+	speed uint32 // of that CPU; sched.FullSpeed where unknown
+	_     [64 - 44]byte
 
 	lifeline atomic.Uint32 // the kernel marks it when the process dies
 	_        [60]byte
@@ -144,7 +152,9 @@ type slotStats struct {
 	busyNs    atomic.Int64  // closed busy spells
 	busySince atomic.Int64  // start of the open one; 0 when idle
 	running   atomic.Uint32 // tasks being run
-	_         [28]byte
+	_         [4]byte
+	until     atomic.Int64 // when the running task is expected to end; 0 unknown
+	_         [16]byte
 
 	crashes  atomic.Uint64
 	restarts atomic.Uint64
@@ -175,8 +185,9 @@ type descriptor struct {
 	deadlineNs atomic.Int64 // the worker, when it begins; 0 before
 	stampNs    int64        // when it was submitted, for sampled tasks; 0 otherwise
 	affinity   uint32
-	lane       uint32 // the worker, when it begins
-	_          [32]byte
+	lane       uint32       // the worker, when it begins
+	expectedNs atomic.Int64 // how long it will take; 0 unknown. Workers that look for something to do read it
+	_          [24]byte
 }
 
 // A task's family and origin are read by workers that look for something to do,
@@ -244,8 +255,8 @@ type Geometry struct {
 // layout is where each part begins, in bytes.
 type layout struct {
 	Geometry
-	slots, funcs, words, tasks, ins, findings, free, queues, ended, outs, cells, meta, data, extra, size int64
-	hintBytes                                                                                            int64
+	slots, funcs, words, tasks, ins, ranks, findings, free, queues, ended, outs, cells, meta, data, extra, size int64
+	hintBytes                                                                                                   int64
 }
 
 func (g Geometry) layout() (layout, error) {
@@ -261,6 +272,7 @@ func (g Geometry) layout() (layout, error) {
 	l.words = part(int64(g.Tasks) * 8)
 	l.tasks = part(int64(g.Tasks) * int64(unsafe.Sizeof(descriptor{})))
 	l.ins = part(int64(g.Tasks) * shortMax)
+	l.ranks = part(int64(g.Tasks) * 8)
 	l.findings = part(findingsMax * findingBytes)
 	l.free = part(l.hintBytes)
 	l.queues = part(int64(g.Slots) * sched.Classes * l.hintBytes)
@@ -292,8 +304,7 @@ type memory struct {
 	ins      []short
 	outs     []short // slots × tasks
 	cells    []cell  // slots × tasks
-
-	distance func(a, b int) int // between slots; nil where unknown
+	ranks    []atomic.Int64
 }
 
 // create lays out an empty pool in seg, which is zero.
@@ -342,6 +353,7 @@ func locate(seg *shm.Segment, l layout) (*memory, error) {
 	m.words = part[atomic.Uint64](m, l.words, l.Geometry.Tasks)
 	m.descs = part[descriptor](m, l.tasks, l.Geometry.Tasks)
 	m.ins = part[short](m, l.ins, l.Geometry.Tasks)
+	m.ranks = part[atomic.Int64](m, l.ranks, l.Geometry.Tasks)
 	m.findings = part[finding](m, l.findings, findingsMax)
 	m.outs = part[short](m, l.outs, l.Slots*l.Geometry.Tasks)
 	m.cells = part[cell](m, l.cells, l.Slots*l.Geometry.Tasks)

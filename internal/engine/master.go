@@ -15,6 +15,7 @@ import (
 	"github.com/tutti-run/tutti/internal/core"
 	"github.com/tutti-run/tutti/sched"
 	"github.com/tutti-run/tutti/shm"
+	"github.com/tutti-run/tutti/topo"
 )
 
 // Config is the shape of a pool. Every field must be set; package tutti does.
@@ -22,8 +23,9 @@ type Config struct {
 	Workers int
 	Lanes   int // tasks at once over all workers, at least Workers
 	Policy  string
-	CPUs    []int // by worker: the CPU to pin it to; nil for no pinning
-	Threads int   // GOMAXPROCS of a worker
+	Own     sched.Registry // policies of the program's own, beside those of sched
+	CPUs    []topo.CPU     // by worker: the CPU to pin it to; nil for no pinning
+	Threads int            // GOMAXPROCS of a worker
 	Tasks   int
 	Memory  int64 // bytes of inputs and results that do not fit a descriptor
 	Extra   int64 // bytes that the user lays out himself, see Submitter.Extra
@@ -58,7 +60,7 @@ func Open(ctx context.Context, cfg Config) (*Master, error) {
 	if err := shm.Probe(); err != nil {
 		return nil, err
 	}
-	policy, err := sched.New(cfg.Policy)
+	policy, err := sched.New(cfg.Policy, cfg.Own)
 	if err != nil {
 		return nil, err
 	}
@@ -123,7 +125,9 @@ func (m *memory) setup(cfg *Config) {
 		lane += int(b.lanes)
 		b.cpu = -1
 		if cfg.CPUs != nil {
-			b.cpu = int32(cfg.CPUs[i%len(cfg.CPUs)])
+			c := cfg.CPUs[i%len(cfg.CPUs)]
+			b.cpu, b.core, b.cache, b.node = int32(c.ID), int32(c.Core), int32(c.L3), int32(c.Node)
+			b.speed = uint32(c.Capacity)
 		}
 	}
 }

@@ -131,7 +131,7 @@ func (s *supervisor) requeue(index uint32, w Word, v core.Verdict) {
 		next |= now & flagMask // a flag came in between
 		w = now
 	}
-	q, _ := s.sub.place(&Spec{Affinity: int(d.affinity)})
+	q, _ := s.sub.place(&Spec{Affinity: int(d.affinity)}, now())
 	s.sub.hint(q, d.class(), int(index>>6), 1<<(index&63))
 }
 
@@ -338,7 +338,7 @@ func (s *supervisor) sweep(dead int) {
 		}
 		for class, set := range queued {
 			if set != 0 {
-				q, _ := s.sub.place(&Spec{})
+				q, _ := s.sub.place(&Spec{}, now())
 				m.queue[q][class].add(leaf, set)
 			}
 		}

@@ -32,8 +32,8 @@ const (
 func IsWorker() bool { return os.Getenv(marker) != "" }
 
 // Serve makes this process a worker if it was started to be one, and then never
-// returns. handlers are the functions by name.
-func Serve(handlers map[string]Handler) {
+// returns. handlers are the functions by name, own the program's own policies.
+func Serve(handlers map[string]Handler, own sched.Registry) {
 	mark := os.Getenv(marker)
 	if mark == "" {
 		return
@@ -42,7 +42,7 @@ func Serve(handlers map[string]Handler) {
 	err := proc.CloseOnExecFrom(fdSegment)
 	_ = os.Unsetenv(marker)
 	if err == nil {
-		err = serve(mark, handlers)
+		err = serve(mark, handlers, own)
 	}
 	if err != nil {
 		fmt.Fprintf(os.Stderr, "tutti: worker: %v\n", err)
@@ -52,7 +52,7 @@ func Serve(handlers map[string]Handler) {
 }
 
 // serve attaches and runs tasks until the worker is to leave.
-func serve(mark string, handlers map[string]Handler) error {
+func serve(mark string, handlers map[string]Handler, own sched.Registry) error {
 	var version, slot, epoch int
 	if _, err := fmt.Sscanf(mark, "%d:%d:%d", &version, &slot, &epoch); err != nil || version != layoutVersion {
 		return fmt.Errorf("%s=%q: want version %d", marker, mark, layoutVersion)
@@ -72,7 +72,7 @@ func serve(mark string, handlers map[string]Handler) error {
 	if slot < 1 || slot >= m.Slots {
 		return fmt.Errorf("slot %d of %d", slot, m.Slots)
 	}
-	w, err := m.newWorkerAt(slot, handlers)
+	w, err := m.newWorkerAt(slot, handlers, own)
 	if err != nil {
 		return err
 	}
@@ -105,7 +105,7 @@ func serve(mark string, handlers map[string]Handler) error {
 }
 
 // newWorkerAt makes the worker of a slot as the master has set it up.
-func (m *memory) newWorkerAt(slot int, handlers map[string]Handler) (*Worker, error) {
+func (m *memory) newWorkerAt(slot int, handlers map[string]Handler, own sched.Registry) (*Worker, error) {
 	names, err := m.readNames()
 	if err != nil {
 		return nil, err
@@ -120,15 +120,15 @@ func (m *memory) newWorkerAt(slot int, handlers map[string]Handler) (*Worker, er
 	}
 	n := min(int(m.head.policyLen), len(m.head.policy))
 	name := strings.Clone(string(m.head.policy[:n]))
-	policy, err := sched.New(name)
+	policy, err := sched.New(name, own)
+	if err != nil {
+		return nil, fmt.Errorf("%w; what the master registers a worker must register, too, before tutti.Main is called", err)
+	}
+	submitting, err := sched.New(name, own)
 	if err != nil {
 		return nil, err
 	}
-	own, err := sched.New(name)
-	if err != nil {
-		return nil, err
-	}
-	w := newWorker(m, slot, policy, own, table)
+	w := newWorker(m, slot, policy, submitting, table)
 	w.names = names
 	return w, nil
 }

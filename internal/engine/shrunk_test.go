@@ -126,8 +126,8 @@ func TestStaleHintKeepsOrder(t *testing.T) {
 	first, _ := p.sub.TryAcquire()
 	run := w.runs.Get().(*Run)
 	// The first look meets the hint of a task that is not submitted yet.
-	queue, class := p.sub.place(&Spec{})
-	p.m.queue[queue][class].add(int(first>>6), 1<<(first&63))
+	queue, rank := p.sub.place(&Spec{}, 0)
+	p.m.queue[queue][sched.Class(rank)].add(int(first>>6), 1<<(first&63))
 	if leaf, batch := w.find(1); batch != 0 {
 		t.Fatalf("found %d, %b, where nothing waits", leaf, batch)
 	}
@@ -190,7 +190,7 @@ func TestInOrderHintsAtOnce(t *testing.T) {
 		}
 		st.fast.Store(true)
 		st.Submit(index)
-		if queue, class := p.sub.place(&Spec{}); p.m.queue[queue][class].leaves[index>>6].Load()>>(index&63)&1 == 0 {
+		if queue, rank := p.sub.place(&Spec{}, 0); p.m.queue[queue][sched.Class(rank)].leaves[index>>6].Load()>>(index&63)&1 == 0 {
 			t.Fatalf("task %d has no hint", st.tail.Load()-1)
 		}
 	}

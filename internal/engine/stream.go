@@ -24,6 +24,7 @@ type Stream struct {
 	spec    Spec
 	flags   uint16 // what all its descriptors have in common
 	ordered bool
+	single  bool // tasks are placed one by one; only the feeder looks at spec.Hints then
 
 	ring   []atomic.Uint32 // descriptors by position mod its length; the feeder writes
 	reused int64           // positions below have had their descriptors used again; the feeder's
@@ -94,6 +95,7 @@ func (s *Submitter) NewStream(spec Spec, window int, ordered bool) *Stream {
 		st.most = lot
 	}
 	st.parties.Store(2)
+	st.single = spec.Each || !s.lots
 	if !ordered {
 		st.number = map[uint32]int64{}
 		if s.m.head.inOrder != 0 {

@@ -27,11 +27,23 @@ type Spec struct {
 	Contained   bool // it cannot harm its worker, which may run others beside it
 	MaxAttempts int  // 0 is DefaultAttempts
 	TimeoutNs   int64
-	Priority    int
 	Affinity    int
 	Parent      TaskID
 	Bulky       bool // results may not fit a cell: streams bound their bytes, too
+	Each        bool // each task of a stream has Hints of its own, see Stream.Hint
+	Hints
 }
+
+// Hints are what a policy may go by.
+type Hints struct {
+	Priority   int
+	ExpectedNs int64
+	DeadlineNs int64 // on the pool's clock, see Now
+	Locality   uint64
+}
+
+// Now is the pool's clock.
+func Now() int64 { return now() }
 
 // DefaultAttempts is how often a task is begun before its crashes are its own.
 const DefaultAttempts = 3
@@ -47,6 +59,7 @@ type Submitter struct {
 	policy   sched.Policy
 	rnd      *rand.Rand
 	view     view
+	lots     bool // the policy is asked once for many tasks; else for each, and ranks are kept
 
 	freeMu     sync.Mutex
 	cache      []uint32 // descriptors that are WRITING for us and unused
@@ -71,7 +84,7 @@ func newSubmitter(m *memory, slot int, policy sched.Policy) *Submitter {
 	s := &Submitter{
 		m: m, slot: slot, heap: m.arena.Heap(uint16(slot)),
 		policy: policy, rnd: rand.New(rand.NewPCG(uint64(slot), uint64(now()))),
-		view:    view{m},
+		view: view{m}, lots: sched.InLots(policy),
 		waiters: make([]atomic.Pointer[waiter], len(m.words)),
 		lead:    make(chan struct{}, 1), closing: make(chan struct{}), hungry: map[chan struct{}]bool{},
 		cacheMax: min(64, len(m.words)/(4*m.Slots)),
@@ -249,18 +262,42 @@ func (s *Submitter) fill(index uint32, t *Spec) {
 		d.deadlineNs.Store(0)
 	}
 	d.affinity = uint32(t.Affinity)
+	if d.expectedNs.Load() != t.ExpectedNs {
+		d.expectedNs.Store(t.ExpectedNs)
+	}
 	d.stampNs = 0
 }
 
-// place asks the policy where a task is to wait.
-func (s *Submitter) place(t *Spec) (queue, class int) {
-	task := sched.Task{Submitter: sched.Slot(s.slot), Priority: t.Priority, Affinity: sched.Slot(t.Affinity)}
+// place asks the policy where a task that is submitted at that time is to wait.
+func (s *Submitter) place(t *Spec, submitted int64) (queue int, rank int64) {
+	task := s.task(t, submitted)
 	s.policyMu.Lock()
+	defer s.policyMu.Unlock() // a policy of the user's may panic
 	queue = int(s.policy.Place(s.view, task, s.rnd))
-	class = sched.Class(s.policy.Rank(task))
-	s.policyMu.Unlock()
+	rank = s.policy.Rank(task)
 	if queue < 0 || queue >= s.m.Slots {
 		queue = s.slot
+	}
+	return queue, rank
+}
+
+// task is what a policy may know of a task.
+func (s *Submitter) task(t *Spec, submitted int64) sched.Task {
+	return sched.Task{
+		Submitter: sched.Slot(s.slot), Priority: t.Priority, Affinity: sched.Slot(t.Affinity),
+		Submitted: submitted, Deadline: t.DeadlineNs, Expected: t.ExpectedNs, Locality: t.Locality,
+	}
+}
+
+// decide writes what a descriptor says of its task's place, and returns that.
+func (s *Submitter) decide(index uint32, t *Spec) (queue, class int) {
+	d := &s.m.descs[index]
+	d.stampNs = now()
+	queue, rank := s.place(t, d.stampNs)
+	class = sched.Class(rank)
+	d.setOrigin(s.slot, class)
+	if !s.lots {
+		s.m.ranks[index].Store(rank)
 	}
 	return queue, class
 }
@@ -268,10 +305,7 @@ func (s *Submitter) place(t *Spec) (queue, class int) {
 // Submit makes a filled descriptor's task visible to the workers.
 func (s *Submitter) Submit(index uint32, t *Spec) TaskID {
 	s.fill(index, t)
-	queue, class := s.place(t)
-	d := &s.m.descs[index]
-	d.setOrigin(s.slot, class)
-	d.stampNs = now()
+	queue, class := s.decide(index, t)
 	at(PointFilled)
 	w := s.m.queued(index, 0)
 	at(PointQueued)

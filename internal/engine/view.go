@@ -1,9 +1,11 @@
 package engine
 
 import (
+	"math"
 	"math/bits"
 
 	"github.com/tutti-run/tutti/sched"
+	"github.com/tutti-run/tutti/topo"
 )
 
 // view is what a policy sees of the pool: see sched.View.
@@ -37,9 +39,64 @@ func (v view) Up(w sched.Slot) bool {
 	return w > 0 && int(w) < v.m.Slots && v.m.slot[w].state.Load() == slotReady
 }
 
-func (v view) Distance(a, b sched.Slot) int {
-	if v.m.distance == nil {
+func (v view) Now() int64 { return now() }
+
+// workMax bounds the tasks that Work looks at; the others count as their mean.
+const workMax = 256
+
+// Work takes tasks of unknown length for as long as the mean of the known ones
+// beside them. Of several lanes it knows the task that was begun last.
+func (v view) Work(q sched.Slot) int64 {
+	if q < 0 || int(q) >= v.m.Slots {
 		return 0
 	}
-	return v.m.distance(int(a), int(b))
+	var sum, known, seen int64
+	count := func(leaf int, set uint64) {
+		for ; set != 0 && leaf<<6 < len(v.m.words) && seen < workMax; set &= set - 1 {
+			seen++
+			if ns := v.m.descs[leaf<<6+bits.TrailingZeros64(set)].expectedNs.Load(); ns > 0 {
+				sum, known = sum+min(ns, math.MaxInt64/(1<<20)), known+1
+			}
+		}
+	}
+	b := &v.m.slot[q]
+	count(int(b.batchLeaf.Load()), b.batchBits.Load())
+	for c := range v.m.queue[q] {
+		h := &v.m.queue[q][c]
+		for leaf := range h.leaves {
+			count(leaf, h.leaves[leaf].Load())
+		}
+	}
+	if known > 0 {
+		sum = sum / known * int64(v.Len(q))
+	}
+	if until := b.stats.until.Load(); until != 0 {
+		sum += max(0, until-now())
+	}
+	return sum
+}
+
+func (v view) Speed(w sched.Slot) int {
+	if w < 0 || int(w) >= v.m.Slots || v.m.slot[w].speed == 0 {
+		return sched.FullSpeed
+	}
+	return int(v.m.slot[w].speed)
+}
+
+// Distance knows only workers that are pinned: others may run anywhere.
+func (v view) Distance(a, b sched.Slot) int {
+	x, okX := v.cpu(a)
+	y, okY := v.cpu(b)
+	if !okX || !okY {
+		return 0
+	}
+	return int(x.Distance(y))
+}
+
+func (v view) cpu(s sched.Slot) (topo.CPU, bool) {
+	if s <= 0 || int(s) >= v.m.Slots || v.m.slot[s].cpu < 0 {
+		return topo.CPU{}, false
+	}
+	b := &v.m.slot[s]
+	return topo.CPU{ID: int(b.cpu), Core: int(b.core), L3: int(b.cache), Node: int(b.node)}, true
 }

@@ -182,7 +182,9 @@ func (s *Submitter) leadOn(ctx context.Context, nap time.Duration, cond func() b
 			}
 		} else if !shm.Wait(addr(&b.done), bell, pause) {
 			pause = min(2*pause, backstopMax)
-			s.rehint()
+			if s.lots || s.m.anySleeping() { // else what waits elsewhere may be meant to
+				s.rehint()
+			}
 			s.m.rouse()
 		} else {
 			pause = backstopFirst
@@ -204,7 +206,7 @@ func (s *Submitter) rehint() {
 		}
 		for class, bits := range set {
 			if bits != 0 {
-				q, _ := s.place(&Spec{})
+				q, _ := s.place(&Spec{}, now())
 				m.queue[q][class].add(leaf, bits)
 			}
 		}

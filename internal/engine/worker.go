@@ -30,6 +30,7 @@ type Worker struct {
 	policy  sched.Policy
 	rnd     *rand.Rand
 	view    view
+	looks   int   // find asks the policy for at most so many
 	cursors []int // by queue × class
 	seen    Word  // the task that find found, when tasks start in order; else 0
 
@@ -59,6 +60,7 @@ func newWorker(m *memory, slot int, policy, subPolicy sched.Policy, handlers []H
 		m: m, slot: slot, block: &m.slot[slot], sub: newSubmitter(m, slot, subPolicy),
 		handlers: handlers, lanes: max(1, int(m.slot[slot].lanes)),
 		policy: policy, rnd: rand.New(rand.NewPCG(uint64(slot)<<32, m.slot[slot].epoch.Load())), view: view{m},
+		looks:   sched.LooksMax(m.Slots - 1),
 		cursors: make([]int, m.Slots*sched.Classes),
 		active:  map[TaskID]func(bool){},
 		left:    make(chan struct{}),
@@ -169,7 +171,7 @@ func (w *Worker) find(most int) (leaf int, batch uint64) {
 		if c != normalClass && used&(1<<c) == 0 {
 			continue
 		}
-		for look := 0; ; look++ {
+		for look := range w.looks {
 			take, ok := w.policy.Look(w.view, sched.Slot(w.slot), look, w.rnd)
 			if !ok {
 				break
@@ -178,15 +180,7 @@ func (w *Worker) find(most int) (leaf int, batch uint64) {
 				continue
 			}
 			q := int(take.From)
-			if w.m.head.inOrder != 0 {
-				leaf, batch, w.seen = w.oldest(q, c)
-			} else {
-				leaf, batch = w.m.queue[q][c].take(&w.cursors[q*sched.Classes+c], max(1, min(take.Max, most)), take.Half)
-				if batch == 0 && q != w.slot && q != 0 {
-					leaf, batch = w.rob(q, c)
-				}
-			}
-			if batch != 0 {
+			if leaf, batch = w.takeFrom(q, c, take, most); batch != 0 {
 				at(PointTaken)
 				w.publish(leaf, batch)
 				at(PointBatched)
@@ -199,6 +193,24 @@ func (w *Worker) find(most int) (leaf int, batch uint64) {
 		}
 	}
 	return 0, 0
+}
+
+// takeFrom takes what there is to be had for a look.
+func (w *Worker) takeFrom(q, c int, take sched.Take, most int) (leaf int, batch uint64) {
+	cursor := &w.cursors[q*sched.Classes+c]
+	switch {
+	case w.m.head.inOrder != 0:
+		leaf, batch, w.seen = w.oldest(q, c)
+		return leaf, batch
+	case take.Ranked:
+		leaf, batch = w.m.takeLowest(q, c, take.Least, cursor)
+	default:
+		leaf, batch = w.m.queue[q][c].take(cursor, max(1, min(take.Max, most)), take.Half)
+	}
+	if batch == 0 && q != w.slot && q != 0 {
+		leaf, batch = w.rob(q, c)
+	}
+	return leaf, batch
 }
 
 // passOn wakes another worker when there is more to take where this one took:
@@ -250,6 +262,9 @@ func (w *Worker) perform(r *Run, index uint32, word Word) {
 	}
 	if d.timeoutNs != 0 {
 		w.startTimer(d)
+	}
+	if ns := d.expectedNs.Load(); ns != 0 {
+		w.block.stats.until.Store(now() + ns)
 	}
 	stamp, began := d.stampNs, int64(0)
 	if stamp != 0 {
@@ -410,6 +425,9 @@ func (r *Run) Close() {
 	r.closed = true
 	w := r.w
 	at(PointReturned)
+	if r.desc.expectedNs.Load() != 0 {
+		w.block.stats.until.Store(0)
+	}
 	word, submitter, ok := w.m.end(r.index, r.word, Done)
 	if r.single {
 		w.tally.run++

@@ -3,6 +3,8 @@ package options
 import (
 	"fmt"
 	"strings"
+
+	"github.com/tutti-run/tutti/internal/nearest"
 )
 
 // scanned is what the options in front of a command line say.
@@ -189,7 +191,7 @@ func unknown(name string, several []string) error {
 			names = append(names, o.names()...)
 		}
 	}
-	if near := Nearest(strings.ToLower(name), names); near != "" {
+	if near := nearest.Of(strings.ToLower(name), names); near != "" {
 		return fmt.Errorf("there is no option --%s; did you mean %s? --help lists them", clean(name), dashed(near))
 	}
 	return fmt.Errorf("there is no option --%s; --help lists them", clean(name))

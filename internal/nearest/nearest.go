@@ -1,10 +1,11 @@
-package options
+// Package nearest finds the word that was probably meant. Pure.
+package nearest
 
 import "strings"
 
-// Nearest returns the one of words that is most like word, if any is near enough
-// to be meant.
-func Nearest(word string, words []string) string {
+// Of returns the one of words that is most like word, if any is near enough
+// to be meant; else "".
+func Of(word string, words []string) string {
 	const longest = 40 // nobody mistypes a longer one, and the cost is quadratic
 	if len(word) < 2 || len(word) > longest {
 		return ""
