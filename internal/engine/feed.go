@@ -250,21 +250,29 @@ func (st *Stream) Input(ctx context.Context, index uint32, n int) (unsafe.Pointe
 func (st *Stream) Submit(index uint32) {
 	m := st.s.m
 	leaf := int(index >> 6)
-	if st.single {
-		st.submitSingle(index)
-		return
-	}
 	if leaf != st.pendLeaf {
+		if st.single { // there is never a leaf pending
+			st.submitSingle(index)
+			return
+		}
 		st.flush()
 	}
 	if st.pendBits == 0 {
 		m.descs[index].stampNs = now()
 	}
-	flags := st.enlist(index)
+	tail := st.tail.Load()
+	flags := Word(0)
+	if !st.ordered {
+		st.enlist(index, tail)
+		flags = flagWaited
+	}
+	if tail == st.wakeAt.Load() {
+		flags = flagWaited
+	}
 	at(PointFilled)
 	m.queued(index, flags)
 	at(PointQueued)
-	st.tail.Store(st.tail.Load() + 1)
+	st.tail.Store(tail + 1)
 	st.pendLeaf = leaf
 	st.pendBits |= 1 << (index & 63)
 	st.pending++
@@ -293,11 +301,19 @@ func (st *Stream) submitSingle(index uint32) {
 		d.expectedNs.Store(st.spec.ExpectedNs)
 	}
 	queue, class := s.decide(index, &st.spec)
-	flags := st.enlist(index)
+	tail := st.tail.Load()
+	flags := Word(0)
+	if !st.ordered {
+		st.enlist(index, tail)
+		flags = flagWaited
+	}
+	if tail == st.wakeAt.Load() {
+		flags = flagWaited
+	}
 	at(PointFilled)
 	s.m.queued(index, flags)
 	at(PointQueued)
-	st.tail.Store(st.tail.Load() + 1)
+	st.tail.Store(tail + 1)
 	s.hint(queue, class, int(index>>6), 1<<(index&63))
 	if st.hungry.Load() {
 		signal(st.more)
@@ -308,24 +324,16 @@ func (st *Stream) submitSingle(index uint32) {
 // Spec.Each.
 func (st *Stream) Hint(h Hints) { st.spec.Hints = h }
 
-// enlist notes the place of the task that is about to be submitted, and returns
-// the flags that its word is to have.
-func (st *Stream) enlist(index uint32) (flags Word) {
+// enlist notes the place of a task that is about to be submitted, for a collector
+// that takes them in the order of their ends.
+func (st *Stream) enlist(index uint32, tail int64) {
 	if st.round != nil {
 		st.round.last = index
 	}
-	tail := st.tail.Load()
-	if !st.ordered {
-		st.mu.Lock()
-		st.number[index] = tail
-		st.mu.Unlock()
-		st.s.waiters[index].Store(&waiter{stream: st})
-		flags = flagWaited
-	}
-	if tail == st.wakeAt.Load() {
-		flags = flagWaited
-	}
-	return flags
+	st.mu.Lock()
+	st.number[index] = tail
+	st.mu.Unlock()
+	st.s.waiters[index].Store(&waiter{stream: st})
 }
 
 const (

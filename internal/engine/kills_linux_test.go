@@ -10,6 +10,8 @@ import (
 	"unsafe"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/tutti-run/tutti/sched"
 )
 
 // killsPool is how many kills one pool of TestRandomKills sees.
@@ -22,7 +24,7 @@ func TestRandomKills(t *testing.T) {
 	skipUnderRace(t)
 	seed := uint64(1)
 	for left := *killsWant; left > 0; left -= killsPool {
-		t.Run(fmt.Sprint("seed ", seed), func(t *testing.T) { randomKills(t, seed, min(left, killsPool)) })
+		t.Run(fmt.Sprint("seed ", seed), func(t *testing.T) { randomKills(t, seed, min(left, killsPool), "") })
 		if t.Failed() {
 			t.Fatalf("seed %d", seed)
 		}
@@ -30,8 +32,24 @@ func TestRandomKills(t *testing.T) {
 	}
 }
 
-func randomKills(t *testing.T, seed uint64, kills int) {
-	p := openTest(t, func(c *Config) { c.Workers, c.Lanes, c.InOrder = 3, 3+3*int(seed%2), seed%3 == 0 })
+// The same, shorter, under each policy there is.
+func TestRandomKillsUnderEachPolicy(t *testing.T) {
+	skipUnderRace(t)
+	for i, name := range sched.Names(nil) {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			randomKills(t, uint64(3*i+1), killsPolicy, name)
+		})
+	}
+}
+
+// killsPolicy is how many kills each policy sees.
+const killsPolicy = 6
+
+func randomKills(t *testing.T, seed uint64, kills int, policy string) {
+	p := openTest(t, func(c *Config) {
+		c.Workers, c.Lanes, c.InOrder, c.Policy = 3, 3+3*int(seed%2), seed%3 == 0, policy
+	})
 	ctx, cancel := context.WithTimeout(t.Context(), 10*patience)
 	defer cancel()
 	var done atomic.Bool
@@ -100,7 +118,15 @@ func killSlot(b *slotBlock) bool {
 }
 
 // echoSpec is a task of the load.
-var echoSpec = Spec{Fn: fnEcho, MaxAttempts: MaxAttempts}
+func echoSpec(hints Hints) *Spec { return &Spec{Fn: fnEcho, MaxAttempts: MaxAttempts, Hints: hints} }
+
+// echoHints draws what a policy may go by.
+func echoHints(rnd *rand.Rand) (h Hints) {
+	if rnd.IntN(2) == 0 {
+		h = Hints{rnd.IntN(5) - 2, rnd.Int64N(1_000_000), Now() + rnd.Int64N(100_000_000) - 50_000_000, rnd.Uint64N(6)}
+	}
+	return h
+}
 
 // echoTask draws how large a task's input and result are: most fit descriptor and
 // cell, some lie in the arena, a few take whole spans.
@@ -116,7 +142,9 @@ func echoTask(rnd *rand.Rand) (in, out int) {
 
 // echoStream feeds a stream until done and checks every result.
 func echoStream(ctx context.Context, t *testing.T, s *Submitter, seed uint64, ordered bool, done *atomic.Bool, beats chan struct{}) {
-	st := s.NewStream(echoSpec, 24, ordered)
+	spec := *echoSpec(Hints{})
+	spec.Each = !s.lots // with one kind of task for all, lots are what is to be tested
+	st := s.NewStream(spec, 24, ordered)
 	var fed atomic.Int64
 	var sizes sync.Map // by position
 	go func() {
@@ -137,6 +165,9 @@ func echoStream(ctx context.Context, t *testing.T, s *Submitter, seed uint64, or
 			sizes.Store(n, out)
 			echoInput(unsafe.Slice((*byte)(to), in), seed+uint64(n), uint32(out), uint32(rnd.IntN(300_000)))
 			fed.Add(1)
+			if spec.Each {
+				st.Hint(echoHints(rnd))
+			}
 			st.Submit(index)
 		}
 		st.Fed(nil)
@@ -183,7 +214,7 @@ func echoCall(ctx context.Context, t *testing.T, s *Submitter, rnd *rand.Rand) {
 		return
 	}
 	echoInput(unsafe.Slice((*byte)(to), in), seed, uint32(out), uint32(rnd.IntN(300_000)))
-	s.Submit(index, &echoSpec)
+	s.Submit(index, echoSpec(echoHints(rnd)))
 	if err := s.Wait(ctx, index); err != nil {
 		t.Errorf("call: %v: %v", err, Word(s.m.words[index].Load()))
 		return

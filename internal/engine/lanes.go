@@ -76,6 +76,7 @@ func (w *Worker) runLane(lane int, index uint32, running Word, done chan struct{
 	w.block.stats.running.Add(1)
 	defer func() {
 		r.Close()
+		w.block.stats.until.Store(0)
 		w.block.stats.running.Add(^uint32(0))
 		close(done)
 		w.free <- lane

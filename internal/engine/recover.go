@@ -98,8 +98,12 @@ func (s *supervisor) recoverPlain(slot int, cause core.DeathCause) {
 	}
 	b := &m.slot[slot]
 	if left := b.batchBits.Load(); left != 0 && int(b.batchLeaf.Load())<<6 < len(m.words) {
-		m.queue[0][normalClass].add(int(b.batchLeaf.Load()), left) // stale ones are harmless
-		m.wakeAny()
+		queue, _ := s.sub.place(&Spec{}, now()) // not the master's: it may be that nobody looks there
+		// Stale ones are harmless.
+		each(int(b.batchLeaf.Load()), left, func(i uint32) {
+			m.queue[queue][m.descs[i].class()].add(int(i>>6), 1<<(i&63))
+		})
+		m.wakeFor(queue)
 	}
 }
 

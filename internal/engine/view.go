@@ -17,11 +17,27 @@ func (v view) Len(q sched.Slot) int {
 	if q < 0 || int(q) >= v.m.Slots {
 		return 0
 	}
-	n := bits.OnesCount64(v.m.slot[q].batchBits.Load())
+	_, held := v.held(q)
+	n := bits.OnesCount64(held)
 	for c := range v.m.queue[q] {
 		n += v.m.queue[q][c].len()
 	}
 	return n
+}
+
+// held returns what a worker has taken and not begun. The batch that it published
+// holds what it has begun, too.
+func (v view) held(q sched.Slot) (leaf int, set uint64) {
+	leaf = int(v.m.slot[q].batchLeaf.Load())
+	if leaf<<6 >= len(v.m.words) {
+		return 0, 0
+	}
+	each(leaf, v.m.slot[q].batchBits.Load(), func(i uint32) {
+		if Word(v.m.words[i].Load()).state() == Queued {
+			set |= 1 << (i & 63)
+		}
+	})
+	return leaf, set
 }
 
 func (v view) Running(w sched.Slot) int {
@@ -52,15 +68,14 @@ func (v view) Work(q sched.Slot) int64 {
 	}
 	var sum, known, seen int64
 	count := func(leaf int, set uint64) {
-		for ; set != 0 && leaf<<6 < len(v.m.words) && seen < workMax; set &= set - 1 {
+		for ; set != 0 && seen < workMax; set &= set - 1 {
 			seen++
 			if ns := v.m.descs[leaf<<6+bits.TrailingZeros64(set)].expectedNs.Load(); ns > 0 {
 				sum, known = sum+min(ns, math.MaxInt64/(1<<20)), known+1
 			}
 		}
 	}
-	b := &v.m.slot[q]
-	count(int(b.batchLeaf.Load()), b.batchBits.Load())
+	count(v.held(q))
 	for c := range v.m.queue[q] {
 		h := &v.m.queue[q][c]
 		for leaf := range h.leaves {
@@ -70,7 +85,7 @@ func (v view) Work(q sched.Slot) int64 {
 	if known > 0 {
 		sum = sum / known * int64(v.Len(q))
 	}
-	if until := b.stats.until.Load(); until != 0 {
+	if until := v.m.slot[q].stats.until.Load(); until != 0 {
 		sum += max(0, until-now())
 	}
 	return sum

@@ -103,6 +103,7 @@ func (w *Worker) loop() {
 // is left of the batch is put back, and a new goroutine takes over.
 func (w *Worker) revive(r *Run) {
 	r.Close()
+	w.block.stats.until.Store(0)
 	if left := w.block.batchBits.Load(); left != 0 {
 		w.m.queue[w.slot][normalClass].add(int(w.block.batchLeaf.Load()), left)
 		w.block.batchBits.Store(0)
@@ -263,12 +264,12 @@ func (w *Worker) perform(r *Run, index uint32, word Word) {
 	if d.timeoutNs != 0 {
 		w.startTimer(d)
 	}
-	if ns := d.expectedNs.Load(); ns != 0 {
-		w.block.stats.until.Store(now() + ns)
-	}
 	stamp, began := d.stampNs, int64(0)
 	if stamp != 0 {
 		began = now()
+		if ns := d.expectedNs.Load(); ns != 0 { // whoever looks at it has all tasks stamped
+			w.block.stats.until.Store(began + ns)
+		}
 	}
 	if fn := int(d.fn); fn < len(w.handlers) && w.handlers[fn] != nil {
 		w.handlers[fn](r)
@@ -278,6 +279,7 @@ func (w *Worker) perform(r *Run, index uint32, word Word) {
 	if stamp != 0 {
 		ended := now()
 		w.block.stats.sample(stamp, began, ended)
+		w.block.stats.until.Store(0)
 		if r.single {
 			w.tally.slow = ended-began > slowNs
 		}
@@ -425,9 +427,6 @@ func (r *Run) Close() {
 	r.closed = true
 	w := r.w
 	at(PointReturned)
-	if r.desc.expectedNs.Load() != 0 {
-		w.block.stats.until.Store(0)
-	}
 	word, submitter, ok := w.m.end(r.index, r.word, Done)
 	if r.single {
 		w.tally.run++
