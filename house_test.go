@@ -19,6 +19,7 @@ var layers = map[string][]string{
 	"topo":              {},
 	"shm":               {},
 	"sched":             {"internal/nearest"},
+	"sim":               {"internal/core", "sched"},
 	"ipc":               {"internal/codec", "internal/waitfor", "shm"},
 	"internal/codec":    {},
 	"internal/core":     {},
@@ -40,7 +41,7 @@ var layers = map[string][]string{
 }
 
 // pure packages decide and never act.
-var pure = []string{"sched", "internal/core", "internal/nearest", "internal/waitfor"}
+var pure = []string{"sched", "internal/core", "internal/nearest", "internal/waitfor", "sim"}
 
 var actors = []string{"os", "time", "sync", "sync/atomic", "context", "unsafe", "syscall", "net"}
 

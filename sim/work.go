@@ -1,0 +1,134 @@
+package sim
+
+import (
+	"math"
+
+	"github.com/tutti-run/tutti/sched"
+)
+
+// What a worker does: the engine's loop.
+
+// work has a worker begin its next task, or sleep when there is none. A cost that
+// came before is added to the first.
+func (w *world) work(s sched.Slot, cost Span) {
+	p := &w.slots[s]
+	if len(p.batch) == 0 {
+		steal, ok := w.find(s)
+		if !ok {
+			w.sleeping[s>>6] |= 1 << (s & 63)
+			return
+		}
+		cost += steal
+	}
+	t := p.batch[0]
+	p.batch = p.batch[1:]
+	w.count(p, t, -1)
+	p.running, p.began = t, w.now
+	w.running++
+	w.idle = 0
+	cost += w.Costs.Dispatch + w.lasts(s, t)
+	kind := End
+	if t.Poison {
+		kind = Die
+	}
+	w.agenda.push(Event{At: w.now + Time(cost), Kind: kind, Worker: s, Epoch: p.core.Epoch(), Task: t.number})
+}
+
+// lasts is how long a task takes in a worker that begins it now.
+func (w *world) lasts(s sched.Slot, t *task) Span {
+	ns := float64(t.Length)
+	if speed := w.CPUs[s-1].Speed; speed != fullSpeed {
+		ns *= fullSpeed / float64(speed)
+	}
+	for _, slow := range w.Faults.Slow {
+		if slow.Worker == s && w.now >= slow.From && w.now < slow.To {
+			ns *= slow.Factor
+		}
+	}
+	return Span(math.Round(min(ns, float64(longest))))
+}
+
+// find asks the policy where to look until something is found, the lower classes
+// in all places first, and returns what it cost to get it.
+func (w *world) find(s sched.Slot) (cost Span, ok bool) {
+	p := &w.slots[s]
+	for class := range sched.Classes {
+		if w.waiting[class] == 0 {
+			continue // all looks would be in vain; with many workers they are most of the work
+		}
+		for look := range sched.LooksMax(len(w.CPUs)) {
+			take, more := p.looking.Look(w, s, look, p.rnd)
+			if !more {
+				break
+			}
+			if take.From < 0 || int(take.From) >= len(w.slots) || !w.takeFrom(p, s, take, class) {
+				continue
+			}
+			if take.From != s && take.From != sched.Master {
+				w.res.Workers[s-1].Steals++
+				cost = w.Costs.StealFar
+				if w.Distance(s, take.From) <= sharedCache {
+					cost = w.Costs.StealNear
+				}
+			}
+			if from := &w.slots[take.From]; from.queue[class].len() > 0 || len(p.batch) > 1 {
+				w.wakeAny()
+			}
+			return cost, true
+		}
+	}
+	return 0, false
+}
+
+// takeFrom takes a batch from a queue or, where that is empty, the last task of
+// the batch that its worker has taken and not begun.
+func (w *world) takeFrom(p *process, s sched.Slot, take sched.Take, class int) bool {
+	from := &w.slots[take.From]
+	q := &from.queue[class]
+	w.taken = w.taken[:0]
+	if take.Ranked {
+		if t := q.takeLowest(take.Least); t != nil {
+			w.taken = append(w.taken, t)
+		}
+	} else {
+		w.taken = q.take(take.Max, take.Half, w.taken)
+	}
+	if n := len(from.batch); len(w.taken) == 0 && take.From != s && n > 0 && from.class == class {
+		w.taken = append(w.taken, from.batch[n-1])
+		from.batch = from.batch[:n-1]
+	}
+	for _, t := range w.taken {
+		w.count(from, t, -1)
+		w.count(p, t, 1)
+	}
+	p.batch, p.class = append(p.batch[:0], w.taken...), class
+	return len(w.taken) > 0
+}
+
+// end ends the running task of a worker, which goes on.
+func (w *world) end(s sched.Slot) {
+	p := &w.slots[s]
+	t := p.running
+	p.running = nil
+	w.running--
+	r := &w.res.Workers[s-1]
+	r.Ran++
+	r.Busy += Span(w.now - p.began)
+	w.res.Done++
+	w.ended(t, p.began)
+	w.work(s, 0)
+}
+
+// ended notes the end of a task whose last attempt began at a time.
+func (w *world) ended(t *task, began Time) {
+	wait := Span(began - t.submitted)
+	w.res.Wait += float64(wait)
+	w.res.WaitMost = max(w.res.WaitMost, wait)
+	w.res.Response += float64(w.now - t.submitted)
+	w.res.Makespan = Span(w.now)
+	if t.Deadline > 0 && w.now > t.Deadline {
+		w.res.Late++
+	}
+	w.open--
+	w.spare = append(w.spare, t)
+}
