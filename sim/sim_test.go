@@ -278,7 +278,7 @@ func TestTheSimulatedPoolGivesUp(t *testing.T) {
 func TestLateProcessesTakeNoSlot(t *testing.T) {
 	t.Parallel()
 	c := Config{CPUs: Grid(1, 1, 1, 1), Policy: named(t, ""), Costs: usual, Faults: Faults{Deaths: []Death{{1, 0}}}}
-	c.Costs.Start = 11 * Second
+	c.Costs.Start, c.Restart = 11*Second, Intensity{Max: 40, Period: Hour} // a death at start weighs 4
 	attached := 0
 	c.Observe = func(e Event) {
 		if e.Kind == Attach {
@@ -286,7 +286,7 @@ func TestLateProcessesTakeNoSlot(t *testing.T) {
 		}
 	}
 	r := simulate(t, c, Slice([]Task{{At: Time(Second)}}))
-	if !r.GaveUp || r.Done != 0 || r.Left != 1 || attached < 3 {
+	if !r.GaveUp || r.Done != 0 || r.Left != 1 || attached < 8 {
 		t.Errorf("%+v, %d came", r, attached)
 	}
 }
