@@ -71,6 +71,9 @@ func erlangC(c int, rho float64) float64 {
 // where workers are many a load of one part in a hundred more is a wait of ten more.
 func TestWaitingTimesOfTheory(t *testing.T) {
 	t.Parallel()
+	if testing.Short() {
+		t.Skip("millions of tasks, which the race detector makes long, and nothing in them is concurrent")
+	}
 	for _, c := range []struct {
 		name    string
 		servers int

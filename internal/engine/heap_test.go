@@ -2,6 +2,8 @@ package engine
 
 import (
 	"context"
+	"math/rand/v2"
+	"sync"
 	"testing"
 	"time"
 	"unsafe"
@@ -35,12 +37,25 @@ func newHeapMemory(tb testing.TB, slots, tasks int, spinNs int64) *memory {
 
 func newHeapPool(tb testing.TB, workers, tasks int, spinNs int64, handlers ...Handler) *heapPool {
 	tb.Helper()
+	return newHeapPoolUnder(tb, "", workers, tasks, spinNs, handlers...)
+}
+
+// newHeapPoolUnder is newHeapPool under a policy.
+func newHeapPoolUnder(tb testing.TB, name string, workers, tasks int, spinNs int64, handlers ...Handler) *heapPool {
+	tb.Helper()
+	policy := func() sched.Policy {
+		p, err := sched.New(name, nil)
+		if err != nil {
+			tb.Fatal(err)
+		}
+		return p
+	}
 	m := newHeapMemory(tb, workers+1, tasks, spinNs)
-	p := &heapPool{m: m, sub: newSubmitter(m, 0, sched.NewWorkStealing())}
+	p := &heapPool{m: m, sub: newSubmitter(m, 0, policy())}
 	for i := range workers {
 		m.slot[i+1].lanes = 1
 		m.slot[i+1].state.Store(slotReady)
-		w := newWorker(m, i+1, sched.NewWorkStealing(), sched.NewWorkStealing(), handlers)
+		w := newWorker(m, i+1, policy(), policy(), handlers)
 		p.workers = append(p.workers, w)
 		go w.loop()
 	}
@@ -120,6 +135,51 @@ func TestStream(t *testing.T) {
 			p := newHeapPool(t, workers, 128, 0, double)
 			runStream(t, p.sub, 20_000, 32, ordered)
 		}
+	}
+}
+
+// Each policy on Go's own memory, where the race detector sees what workers that
+// look for the lowest rank and submitters that write ranks do to each other.
+func TestStreamUnderEachPolicy(t *testing.T) {
+	t.Parallel()
+	for _, name := range sched.Names(nil) {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			p := newHeapPoolUnder(t, name, 3, 128, 0, double)
+			var callers sync.WaitGroup
+			for range 2 {
+				callers.Go(func() {
+					rnd := rand.New(rand.NewPCG(1, 2))
+					for range 200 {
+						index, err := p.sub.Acquire(t.Context())
+						if err != nil {
+							t.Error(err)
+							return
+						}
+						in, err := p.sub.Input(t.Context(), index, 8)
+						if err != nil {
+							t.Error(err)
+							return
+						}
+						v := rnd.Int64N(1 << 40)
+						*(*int64)(in) = v
+						p.sub.Submit(index, &Spec{Hints: Hints{int(v%3) - 1, v, now() + v, uint64(v % 5)}})
+						if err := p.sub.Wait(t.Context(), index); err != nil {
+							t.Error(err)
+							return
+						}
+						if res, err := p.sub.Result(index); err != nil || *(*int64)(unsafe.Pointer(&res.Data[0])) != 2*v {
+							t.Errorf("%v, %v", res, err)
+						}
+						p.sub.Release(index)
+					}
+				})
+			}
+			for _, ordered := range []bool{true, false} {
+				runStreamOf(t, p.sub, Spec{Each: ordered}, 2_000, 32, ordered)
+			}
+			callers.Wait()
+		})
 	}
 }
 
