@@ -377,6 +377,56 @@ func TestAgendaAgainstReference(t *testing.T) {
 	}
 }
 
+// What a look gets of a queue: in order or by rank, half of what lies together, and
+// no more than asked for.
+func TestQueueTakes(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		there, most int
+		half        bool
+		want        int
+	}{{0, 5, false, 0}, {3, 5, false, 3}, {9, 5, false, 5}, {9, 5, true, 5}, {9, 8, true, 5}, {1, 8, true, 1}, {200, 500, false, 64}, {200, 500, true, 32}, {3, 0, false, 1}} {
+		var q queue
+		for i := range c.there {
+			q.add(&task{number: i})
+		}
+		taken := q.take(c.most, c.half, nil)
+		if len(taken) != c.want || q.len() != c.there-c.want {
+			t.Errorf("%+v: took %d and left %d", c, len(taken), q.len())
+		}
+		for i, got := range taken {
+			if got.number != i {
+				t.Errorf("%+v: the %d. taken is %d", c, i, got.number)
+			}
+		}
+	}
+	rnd := source(1, 5)
+	var q queue
+	var ref []*task
+	for n := range 5_000 {
+		if n < 50 || rnd.IntN(2) == 0 { // the first lie in order when ranks are asked for
+			task := &task{number: n, rank: rnd.Int64N(40), Task: Task{Expected: Span(rnd.IntN(20))}}
+			q.add(task)
+			ref = append(ref, task)
+			continue
+		}
+		least := rnd.Int64N(2) * rnd.Int64N(40)
+		best := -1
+		for i, r := range ref {
+			if (least == 0 || r.rank-int64(r.Expected) >= least) && (best < 0 || r.before(ref[best])) {
+				best = i
+			}
+		}
+		got := q.takeLowest(least)
+		if (got != nil) != (best >= 0) || got != nil && got != ref[best] {
+			t.Fatalf("took %+v, want the %d. of %d", got, best, len(ref))
+		}
+		if got != nil {
+			ref = slices.Delete(ref, best, best+1)
+		}
+	}
+}
+
 // Nearer victims are stolen from first, and it pays.
 func TestStealingNearPays(t *testing.T) {
 	t.Parallel()
