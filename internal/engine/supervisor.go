@@ -184,6 +184,7 @@ func (s *supervisor) hear(n news) {
 	case n.ev.Kind == core.StartFailed:
 		s.lastDeath = n.err
 	case n.ev.Kind == core.Exited:
+		s.lookIn(k) // it may have attached, and died, since the last look
 		k.status = n.status
 		n.ev.Busy = s.m.anyRunning(k.slot)
 		s.lastDeath = k.describe()
@@ -199,9 +200,7 @@ func (s *supervisor) checkSlots() {
 		b := &s.m.slot[k.slot]
 		switch k.core.State() {
 		case core.Starting:
-			if b.state.Load() == slotReady && k.proc != nil { // it may be faster than the news of its start
-				s.step(k, core.Event{Kind: core.Attached, Epoch: uint32(b.epoch.Load())})
-			}
+			s.lookIn(k)
 		case core.Ready, core.Stopping, core.Killing:
 			if !k.lost && shm.LifelineDead(b.lifeline.Load()) {
 				k.lost = true
@@ -212,6 +211,15 @@ func (s *supervisor) checkSlots() {
 	}
 	if ready {
 		s.readyOnce.Do(func() { close(s.ready) })
+	}
+}
+
+// lookIn notices that a process has attached. It may be faster than the news of its
+// start.
+func (s *supervisor) lookIn(k *child) {
+	b := &s.m.slot[k.slot]
+	if k.core.State() == core.Starting && b.state.Load() == slotReady && k.proc != nil {
+		s.step(k, core.Event{Kind: core.Attached, Epoch: uint32(b.epoch.Load())})
 	}
 }
 

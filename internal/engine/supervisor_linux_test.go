@@ -2,6 +2,9 @@ package engine
 
 import (
 	"errors"
+	"io"
+	"math/rand/v2"
+	"slices"
 	"strings"
 	"testing"
 	"unsafe"
@@ -9,6 +12,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/tutti-run/tutti/internal/core"
+	"github.com/tutti-run/tutti/internal/proc"
 	"github.com/tutti-run/tutti/shm"
 )
 
@@ -163,4 +167,48 @@ func TestDeadReferencesFreeNothing(t *testing.T) {
 			t.Errorf("freed by a dead reference: %v", err)
 		}
 	}
+}
+
+// A worker that attached, began a task and died before the supervisor had looked is not
+// one that died at its start.
+func TestDeathRightAfterAttaching(t *testing.T) {
+	t.Parallel()
+	p := newHeapPool(t, 0, 64, 0)
+	m := newHeapMemory(t, 2, 64, 0)
+	s := &supervisor{
+		m: m, sub: p.sub, rnd: rand.New(rand.NewPCG(1, 1)), life: &lifelines{}, kids: make([]*child, 2),
+		cfg: Config{Stdout: io.Discard, Stderr: io.Discard},
+	}
+	k := &child{slot: 1, core: core.NewWorker(core.DefaultWorkerLimits, core.NewDeaths(core.Intensity{}))} // the first death of its own is the last
+	s.kids[1] = k
+	k.core.Step(0, core.Event{Kind: core.Start}, s.rnd, nil)
+	m.slot[1].epoch.Store(1)
+	m.slot[1].state.Store(slotStarting)
+	process, err := proc.Start(proc.Spec{Path: "/bin/true"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	status := process.Wait()
+	s.hear(news{slot: 1, ev: core.Event{Epoch: 1}, proc: process})
+	sub := newSubmitter(m, 0, p.sub.policy)
+	index, _ := sub.TryAcquire()
+	sub.fill(index, &Spec{})
+	m.queued(index, 0)
+	if _, ok := m.begin(index, 1, 0); !ok {
+		t.Fatal("not begun")
+	}
+	m.slot[1].state.Store(slotReady)
+	s.hear(news{slot: 1, ev: core.Event{Kind: core.Exited, Epoch: 1}, status: status})
+	if s.fatal != nil {
+		t.Errorf("the pool gave up: %v", s.fatal)
+	}
+	if w := Word(m.words[index].Load()); w.state() != Queued {
+		t.Errorf("its task is %v", w)
+	}
+	// Its successor finds no pool, and ends.
+	until(t, "the successor ends", func() bool {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		return slices.ContainsFunc(s.news, func(n news) bool { return n.ev.Kind == core.Exited || n.ev.Kind == core.StartFailed })
+	})
 }
