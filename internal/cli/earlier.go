@@ -5,11 +5,13 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
 
 	"github.com/tutti-run/tutti/internal/journal"
+	"github.com/tutti-run/tutti/internal/options"
 )
 
 // earlier is a run of which another does the rest, or a part again.
@@ -39,19 +41,21 @@ func (e *earlier) number() int {
 func newResume() *cobra.Command {
 	var failed bool
 	cmd := &cobra.Command{
-		Use:                   "resume [--failed] [RUN]",
+		Use:                   "resume [--failed] [RUN] [-- OPTION...]",
 		DisableFlagsInUseLine: true,
 		Short:                 "Go on with a run that was cut off, killed or stopped",
 		Long: `Go on with a run, or with the newest: run those of its jobs that have not ended.
 A job is known by its command, its folder and the variables of --env, so inputs may
 have been added, removed or put into another order since. Jobs that failed stay as
-they are, unless --failed. Inputs that came through standard input were kept.`,
+they are, unless --failed. Inputs that came through standard input were kept.
+Options of tutti map behind -- are added to those that the run had.`,
 		Example: `  tutti resume
-  tutti resume 42 --failed`,
+  tutti resume 42 --failed
+  tutti resume 42 -- -j1 --progress`,
 		Args:              oneRun,
 		ValidArgsFunction: completeRuns,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return goBack(cmd.Context(), args, earlier{failed: failed})
+			return goBack(cmd, args, earlier{failed: failed})
 		},
 	}
 	cmd.Flags().BoolVar(&failed, "failed", false, "run again those that failed, too")
@@ -62,17 +66,18 @@ they are, unless --failed. Inputs that came through standard input were kept.`,
 func newRerun() *cobra.Command {
 	var failed bool
 	cmd := &cobra.Command{
-		Use:                   "rerun [--failed] [RUN]",
+		Use:                   "rerun [--failed] [RUN] [-- OPTION...]",
 		DisableFlagsInUseLine: true,
 		Short:                 "Run an earlier run again, or the jobs of it that failed",
 		Long: `Run an earlier run again as a new run: the same command line in the same folder.
-With --failed only the jobs that failed.`,
+With --failed only the jobs that failed. Options of tutti map behind -- are added to
+those that the run had.`,
 		Example: `  tutti rerun 42
   tutti rerun 42 --failed`,
 		Args:              oneRun,
 		ValidArgsFunction: completeRuns,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return goBack(cmd.Context(), args, earlier{rerun: true, failed: failed})
+			return goBack(cmd, args, earlier{rerun: true, failed: failed})
 		},
 	}
 	cmd.Flags().BoolVar(&failed, "failed", false, "only those that failed")
@@ -80,17 +85,41 @@ With --failed only the jobs that failed.`,
 }
 
 // goBack goes back to an earlier run.
-func goBack(ctx context.Context, args []string, e earlier) (err error) {
+func goBack(caller *cobra.Command, args []string, e earlier) (err error) {
+	args, more := splitAtDash(caller, args)
 	if e.runs, e.Record, err = findRun(args); err != nil {
 		return err
 	}
+	if more, err = options.Expand(more, noSources); err != nil {
+		return withCode(err, exitMapUsage)
+	}
+	if len(more) > 0 && more[len(more)-1] == "--" {
+		more = more[:len(more)-1]
+	}
+	// They stand behind the run's own options, and so count more.
+	at := max(slices.Index(e.Args, "--"), 0)
+	e.Args = slices.Insert(slices.Clone(e.Args), at, more...)
 	if err := e.settle(); err != nil {
 		return withCode(err, exitMapUsage)
 	}
 	cmd := newMap(e.Program)
 	cmd.SilenceErrors, cmd.SilenceUsage = true, true
 	cmd.SetArgs(e.Args)
-	return cmd.ExecuteContext(context.WithValue(withLine(ctx, line{e.Words, e.Args}), earlierKey{}, &e))
+	return cmd.ExecuteContext(context.WithValue(withLine(caller.Context(), line{e.Words, e.Args}), earlierKey{}, &e))
+}
+
+// noSources has nothing added to a command line: the run's own has it already.
+var noSources = options.Sources{
+	Getenv:   func(string) string { return "" },
+	ReadFile: func(string) ([]byte, error) { return nil, os.ErrNotExist },
+}
+
+// splitAtDash splits words at a --.
+func splitAtDash(cmd *cobra.Command, args []string) (before, behind []string) {
+	if at := cmd.ArgsLenAtDash(); at >= 0 {
+		return args[:at], args[at:]
+	}
+	return args, nil
 }
 
 // settle brings back what the run had around it. Whatever is missing is said before

@@ -320,8 +320,8 @@ func ownRuns() (*journal.Runs, error) {
 	return journal.RunsIn(folder), nil
 }
 
-func oneRun(_ *cobra.Command, args []string) error {
-	if len(args) > 1 {
+func oneRun(cmd *cobra.Command, args []string) error {
+	if args, _ = splitAtDash(cmd, args); len(args) > 1 {
 		return errors.New("one run at a time; tutti runs lists them")
 	}
 	return nil
