@@ -93,12 +93,13 @@ func goBack(caller *cobra.Command, args []string, e earlier) (err error) {
 	if more, err = options.Expand(more, noSources); err != nil {
 		return withCode(err, exitMapUsage)
 	}
-	if len(more) > 0 && more[len(more)-1] == "--" {
-		more = more[:len(more)-1]
+	more, words := cutAtDash(more)
+	if len(words) > 0 {
+		return withCode(fmt.Errorf("%q is no option; command and inputs are the run's own", words[0]), exitMapUsage)
 	}
 	// They stand behind the run's own options, and so count more.
-	at := max(slices.Index(e.Args, "--"), 0)
-	e.Args = slices.Insert(slices.Clone(e.Args), at, more...)
+	own, _ := cutAtDash(e.Args)
+	e.Args = slices.Insert(slices.Clone(e.Args), len(own), more...)
 	if err := e.settle(); err != nil {
 		return withCode(err, exitMapUsage)
 	}
@@ -106,6 +107,14 @@ func goBack(caller *cobra.Command, args []string, e earlier) (err error) {
 	cmd.SilenceErrors, cmd.SilenceUsage = true, true
 	cmd.SetArgs(e.Args)
 	return cmd.ExecuteContext(context.WithValue(withLine(caller.Context(), line{e.Words, e.Args}), earlierKey{}, &e))
+}
+
+// cutAtDash cuts a command line as expanded in its options and its words.
+func cutAtDash(args []string) (options, words []string) {
+	if at := slices.Index(args, "--"); at >= 0 {
+		return args[:at], args[at+1:]
+	}
+	return args, nil
 }
 
 // noSources has nothing added to a command line: the run's own has it already.
