@@ -11,6 +11,7 @@ import (
 type course struct {
 	halt    core.HaltState
 	tries   int64
+	retryOn core.RetryOn
 	total   int64 // jobs of the run; -1 while unknown
 	stopped bool  // nothing is started any more
 
@@ -35,7 +36,7 @@ func (c *course) ended(r *result, attempt int64) verdict {
 	if r.How == notStarted || r.How == stopped {
 		return verdict{} // as if it had never been among the inputs
 	}
-	if !c.stopped && core.TryAgain(attempt, c.tries, r.end()) {
+	if !c.stopped && core.TryAgain(attempt, c.tries, c.retryOn, r.end()) {
 		return verdict{again: true}
 	}
 	c.jobs++

@@ -100,7 +100,7 @@ func (r *mapRun) ended(j *job, res *result) {
 	}
 	if v.again {
 		r.drop(f, res)
-		r.supply.repeat(j)
+		r.supply.repeat(j, r.plan.retry)
 		return
 	}
 	r.supply.close()
@@ -203,8 +203,9 @@ func (r *mapRun) outcome() progress.Outcome {
 	case r.reason.fault == nil && !r.reason.pipe && r.reason.last.Seq > 0:
 		o.Why, o.Last = "--halt "+r.plan.Halt, r.reason.last
 	}
+	o.Waiting = int64(r.supply.waiting())
 	if total := s.total.Load(); total >= 0 {
-		o.NotStarted = max(total-o.Done-o.Skipped-o.Cut, 0)
+		o.NotStarted = max(total-o.Done-o.Skipped-o.Cut-o.Waiting, 0)
 	} else if r.course.stopped {
 		o.NotStarted = -1
 	}

@@ -17,6 +17,13 @@ import (
 func TestCourse(t *testing.T) {
 	t.Parallel()
 	fine, failed := result{}, result{Exit: 3}
+	on := func(s string) core.RetryOn {
+		o, err := core.ParseRetryOn(s)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return o
+	}
 	rule := func(s string) core.HaltState {
 		h, err := core.ParseHalt(s)
 		if err != nil {
@@ -39,6 +46,13 @@ func TestCourse(t *testing.T) {
 		{"not again once stopped", course{tries: 2, stopped: true}, failed, 1, verdict{deliver: true}, 1},
 		{"lost", course{tries: 1}, result{How: lost, Exit: -1}, 1, verdict{deliver: true}, 1},
 		{"lost and again", course{tries: 2}, result{How: lost, Exit: -1}, 1, verdict{again: true}, 0},
+		{"its code again", course{tries: 3, retryOn: on("3")}, failed, 1, verdict{again: true}, 0},
+		{"another code not", course{tries: 3, retryOn: on("4")}, failed, 1, verdict{deliver: true}, 1},
+		{"memory again", course{tries: 3, retryOn: on("oom")}, result{How: evicted, Exit: 143, Signal: 15}, 1, verdict{again: true}, 0},
+		{"eviction is no signal", course{tries: 3, retryOn: on("TERM")}, result{How: evicted, Exit: 143, Signal: 15}, 1, verdict{deliver: true}, 1},
+		{"OOM again", course{tries: 3, retryOn: on("oom")}, result{Exit: 137, Signal: 9, OOM: true, Fault: "memory"}, 1, verdict{again: true}, 0},
+		{"time again", course{tries: 3, retryOn: on("timeout")}, result{How: timedOut, Exit: 143, Signal: 15}, 1, verdict{again: true}, 0},
+		{"output lost is no code", course{tries: 3, retryOn: on("1-255")}, result{Fault: "disk full"}, 1, verdict{deliver: true}, 1},
 		{"cancelled", course{tries: 2}, result{How: stopped, Exit: 143}, 1, verdict{}, 0},
 		{"never begun", course{tries: 2}, result{How: notStarted, Exit: -1}, 1, verdict{}, 0},
 		{"halt", course{tries: 1, halt: rule("now,fail=1")}, failed, 1, verdict{deliver: true, halt: core.Now}, 3},

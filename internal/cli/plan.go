@@ -31,6 +31,8 @@ type plan struct {
 	jobs     int    // commands at once
 	jobsFile string // holds the number, and is read again while the run goes on
 	tries    int64  // how often a failing command is run in all
+	retryOn  core.RetryOn
+	retry    core.RetryDelay
 	halt     core.Halt
 	timeout  core.Timeout
 	gate     core.GateRules
@@ -155,7 +157,7 @@ func (p *plan) readGate(w facts) (err error) {
 
 // readEnds reads how commands are ended, and when the run is.
 func (p *plan) readEnds() (err error) {
-	if p.tries, err = core.ParseRetries(p.Retries); err != nil {
+	if err = p.readRetries(); err != nil {
 		return err
 	}
 	if p.halt, err = core.ParseHalt(p.Halt); err != nil {
@@ -172,6 +174,23 @@ func (p *plan) readEnds() (err error) {
 		p.nice = &nice
 	}
 	return nil
+}
+
+// readRetries reads which failures are tried again, how often, and how soon.
+func (p *plan) readRetries() (err error) {
+	if p.tries, err = core.ParseRetries(p.Retries); err != nil {
+		return err
+	}
+	if p.Given("retry-on") {
+		if p.retryOn, err = core.ParseRetryOn(p.RetryOn); err != nil {
+			return err
+		}
+		if !p.Given("retries") {
+			p.tries = core.TriesImplied
+		}
+	}
+	p.retry, err = core.ParseRetryDelay(p.RetryDelay, p.RetryMaxDelay)
+	return err
 }
 
 // gated reports whether each start is looked at one by one: then no command is at

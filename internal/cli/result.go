@@ -56,6 +56,7 @@ type result struct {
 	Slot    int          `cbor:"11,keyasint,omitempty"` // from 1
 	Sent    int64        `cbor:"12,keyasint,omitempty"` // bytes given to its standard input
 	Wrote   int64        `cbor:"13,keyasint,omitempty"` // bytes of its standard output, without what marks lines
+	OOM     bool         `cbor:"14,keyasint,omitempty"` // it was killed as memory ran out
 }
 
 // captured is what a command wrote to one stream, as it is to be printed: all of
@@ -97,17 +98,19 @@ func (r *result) logged() (exit, signal int) {
 }
 
 // end is how an attempt ended, for the decision about another.
-func (r *result) end() core.CommandEnd {
-	switch r.How {
-	case timedOut:
-		return core.CommandTimedOut
-	case stopped, notStarted:
-		return core.CommandStopped
-	case lost:
-		return core.CommandLost
+func (r *result) end() core.AttemptEnd {
+	e := core.AttemptEnd{End: core.CommandFailed, Exit: r.Exit, Signal: r.Signal, OOM: r.OOM}
+	switch {
+	case r.How == timedOut:
+		e.End = core.CommandTimedOut
+	case r.How == stopped, r.How == notStarted:
+		e.End = core.CommandStopped
+	case r.How == lost:
+		e.End = core.CommandLost
+	case r.How == evicted: // the signal is ours
+		e.Exit, e.Signal, e.OOM = 0, 0, true
+	case r.ok():
+		e.End = core.CommandOK
 	}
-	if r.ok() {
-		return core.CommandOK
-	}
-	return core.CommandFailed
+	return e
 }

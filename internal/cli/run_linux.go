@@ -208,8 +208,8 @@ func (r *mapRun) open(shop *workshop) error {
 	if p.jobsFile != "" {
 		window = max(window, jobsRoom(p.cpus))
 	}
-	r.course.halt, r.course.tries = core.HaltState{Halt: p.halt}, p.tries
-	r.supply = newSupply(window, p.tries > 1, r.unrun, r.callOf)
+	r.course.halt, r.course.tries, r.course.retryOn = core.HaltState{Halt: p.halt}, p.tries, p.retryOn
+	r.supply = newSupply(p.tries > 1, r.unrun, r.callOf)
 	r.supply.dropped = r.data.discard
 	if p.gated() {
 		r.supply.slots = newSlots(p.jobs)
@@ -245,7 +245,7 @@ func (r *mapRun) open(shop *workshop) error {
 	if r.screen.person {
 		r.delivery.printer.err.turn = r.screen.turn
 	}
-	r.screen.store, r.screen.titles = r.store, r.supply.titles
+	r.screen.store, r.screen.titles, r.screen.waiting = r.store, r.supply.titles, r.supply.waiting
 	if p.KeepOrder {
 		r.delivery.order = newSequence(os.TempDir())
 	}

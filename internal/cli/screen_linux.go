@@ -48,6 +48,7 @@ type screen struct {
 	begin    time.Time
 	store    *spool.Store            // nil: none yet
 	titles   func() map[uint64]title // of what runs
+	waiting  func() int              // jobs that are to be tried again
 	reason   atomic.Pointer[string]  // why nothing is started; nil: not so
 	hidden   atomic.Bool             // SIGUSR2 took it away, or brought it
 	jobs     atomic.Int64            // ended
@@ -142,6 +143,7 @@ func (s *screen) state(withJobs bool) progress.State {
 	if s.store == nil {
 		return st
 	}
+	st.Waiting = int64(s.waiting())
 	var titles map[uint64]title
 	if withJobs {
 		titles = s.titles()
@@ -290,7 +292,7 @@ func (s *screen) explain(f *finished) {
 	case r.How == timedOut:
 		s.say("job %d was ended at its --timeout: %s", f.Seq, f.Key)
 	case r.How == evicted:
-		s.say("job %d was ended to free memory; with --retries it would be run again: %s", f.Seq, f.Key)
+		s.say("job %d was ended to free memory; with --retries, or --retry-on oom, it would be run again: %s", f.Seq, f.Key)
 	case r.Fault != "":
 		s.say("job %d: %s: %s", f.Seq, r.Fault, f.Key)
 	}

@@ -2,10 +2,13 @@ package cli
 
 import (
 	"iter"
+	"math/rand/v2"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/tutti-run/tutti/internal/command"
+	"github.com/tutti-run/tutti/internal/core"
 )
 
 // supply hands the engine one command after the other: what is to run again
@@ -13,8 +16,9 @@ import (
 // block for ever.
 type supply struct {
 	inputs  chan *job
-	ahead   []*job // read already, to know how many there are
-	again   chan *job
+	ahead   []*job        // read already, to know how many there are
+	more    chan struct{} // full when a job was put into again
+	begin   time.Time
 	stop    chan struct{} // closed: nothing more is started
 	stopped sync.Once
 	idle    chan struct{} // closed: the inputs have ended and no job is out
@@ -25,17 +29,24 @@ type supply struct {
 	slots   *slots          // where each start is looked at one by one; else nil
 	admit   func(*job) bool // the last word before a start, false: none any more; nil: yes
 
-	mu    sync.Mutex
-	out   map[int]*job // at the workers, by place in the order of handing out
-	given int
-	open  int  // jobs that may come again
-	ended bool // the inputs have
+	mu     sync.Mutex
+	again  core.Waits[*job] // to be run once more, in ns since begin
+	jitter *rand.Rand       // of the delays before that
+	out    map[int]*job     // at the workers, by place in the order of handing out
+	given  int
+	open   int  // jobs that may come again
+	ended  bool // the inputs have
 }
 
-func newSupply(window int, retry bool, unrun func(*job), toCall func(*job) call) *supply {
+// againMax bounds the jobs that wait to be tried again: while there are so many no
+// input is begun.
+const againMax = 10_000
+
+func newSupply(retry bool, unrun func(*job), toCall func(*job) call) *supply {
 	return &supply{
-		inputs: make(chan *job, 64), again: make(chan *job, window+1), retry: retry,
-		stop: make(chan struct{}), idle: make(chan struct{}), out: map[int]*job{}, unrun: unrun, call: toCall,
+		inputs: make(chan *job, 64), more: make(chan struct{}, 1), begin: time.Now(), retry: retry,
+		jitter: rand.New(rand.NewPCG(rand.Uint64(), rand.Uint64())),
+		stop:   make(chan struct{}), idle: make(chan struct{}), out: map[int]*job{}, unrun: unrun, call: toCall,
 	}
 }
 
@@ -154,28 +165,34 @@ func (s *supply) leave() {
 
 // next waits for the next job; nil at the end.
 func (s *supply) next() *job {
-	select {
-	case <-s.stop:
-		return nil
-	case j := <-s.again:
-		return j
-	default:
-	}
-	if len(s.ahead) > 0 {
-		j := s.ahead[0]
-		s.ahead = s.ahead[1:]
-		return j
-	}
 	inputs := s.inputs
 	for {
 		select {
 		case <-s.stop:
 			return nil
+		default:
+		}
+		j, wait, full := s.due()
+		if j != nil {
+			return j
+		}
+		if len(s.ahead) > 0 && !full {
+			j := s.ahead[0]
+			s.ahead = s.ahead[1:]
+			return j
+		}
+		from := inputs
+		if full {
+			from = nil
+		}
+		select {
+		case <-s.stop:
+			return nil
 		case <-s.idle:
 			return nil
-		case j := <-s.again:
-			return j
-		case j, ok := <-inputs:
+		case <-s.more:
+		case <-wait:
+		case j, ok := <-from:
 			if ok {
 				return j
 			}
@@ -186,6 +203,21 @@ func (s *supply) next() *job {
 			s.inputsEnded()
 		}
 	}
+}
+
+// due gives the job that is to run once more now; or when the next one is to, and
+// whether so many wait that no input may be begun.
+func (s *supply) due() (j *job, wait <-chan time.Time, full bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	now := core.Time(time.Since(s.begin))
+	if j, ok := s.again.Take(now); ok {
+		return j, nil, false
+	}
+	if at, ok := s.again.Next(); ok {
+		wait = time.After(time.Duration(at - now))
+	}
+	return nil, wait, s.again.Len() >= againMax
 }
 
 func (s *supply) inputsEnded() {
@@ -248,10 +280,24 @@ func (s *supply) title(ticket uint64, slot int) string {
 	return ""
 }
 
-// repeat has a job run once more.
-func (s *supply) repeat(j *job) {
+// repeat has a job that failed run once more, after its delay.
+func (s *supply) repeat(j *job, delay core.RetryDelay) {
+	s.mu.Lock()
+	after := delay.After(j.attempt, s.jitter)
 	j.attempt++
-	s.again <- j // has room for all that are out
+	s.again.Add(core.Time(time.Since(s.begin))+core.Time(after), j)
+	s.mu.Unlock()
+	select {
+	case s.more <- struct{}{}:
+	default:
+	}
+}
+
+// waiting is how many jobs wait to be run once more.
+func (s *supply) waiting() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.again.Len()
 }
 
 // close notes that a job will not come again.

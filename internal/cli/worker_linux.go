@@ -354,7 +354,7 @@ func (w *runner) report(d *proc.Result, why error) result {
 	case d.StartErr != nil:
 		r.Fault = d.StartErr.Error()
 	case d.Status.OOM:
-		r.Fault = "killed, as memory ran out"
+		r.Fault, r.OOM = "killed, as memory ran out", true
 	case d.InputErr != nil:
 		r.Fault = "its input is not whole: " + d.InputErr.Error()
 	}

@@ -38,7 +38,7 @@ func TestTryAgain(t *testing.T) {
 		{1, 3, CommandStopped, false},
 		{1 << 30, MaxTries, CommandFailed, true},
 	} {
-		if got := TryAgain(c.attempt, c.tries, c.end); got != c.want {
+		if got := TryAgain(c.attempt, c.tries, RetryOn{}, AttemptEnd{End: c.end}); got != c.want {
 			t.Errorf("TryAgain(%d, %d, %d) = %v", c.attempt, c.tries, c.end, got)
 		}
 	}

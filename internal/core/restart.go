@@ -132,10 +132,5 @@ func backoff(n int, rnd *rand.Rand) Span {
 	if n <= 1 {
 		return 0
 	}
-	full := firstBackoff
-	for i := 2; i < n && full < maxBackoff; i++ {
-		full *= 2
-	}
-	full = min(full, maxBackoff)
-	return full - Span(rnd.Int64N(int64(full/2)+1))
+	return doubled(firstBackoff, maxBackoff, int64(n-2), rnd)
 }

@@ -134,7 +134,7 @@ func (m *Map) checkPipe() error {
 	switch {
 	case m.Fifo && m.Cat:
 		return clash("--fifo", "--cat", "{} is either a named pipe or a file")
-	case m.Given("retries") && m.RoundRobin:
+	case (m.Given("retries") || m.Given("retry-on")) && m.RoundRobin:
 		return clash("--retries", "--round-robin", "what a job has read cannot be given to another")
 	case m.Shuffle && m.Pipe && !m.Tee:
 		return clash("--shuf", "--pipe", "one orders inputs and the other reads data")
@@ -191,6 +191,8 @@ func (m *Map) checkRest() error {
 		return fmt.Errorf("--arg-sep and --arg-file-sep are both %q; say two words", m.ArgSep)
 	case m.Given("seed") && !m.Shuffle:
 		return errors.New("--seed chooses a random order, and none was asked for; add --shuf")
+	case m.Given("retry-on") && m.Given("retries") && m.Retries == "1":
+		return clash("--retry-on", "--retries 1", "one says what is tried again and the other that nothing is")
 	case m.useCores && m.useSockets:
 		return errors.New("CPUs are either cores or sockets; leave one of the --use-… options out")
 	}
@@ -233,6 +235,9 @@ func (m *Map) Notes() []string {
 				notes = append(notes, fmt.Sprintf("--%s changes nothing without --pipe or --pipe-part", name))
 			}
 		}
+	}
+	if m.Given("retry-delay") && !m.Given("retry-on") && m.Retries == "1" {
+		notes = append(notes, "--retry-delay changes nothing without --retries or --retry-on")
 	}
 	if m.Ungroup && (m.Color || m.ColorFailed || m.Compress) {
 		notes = append(notes, "--color, --color-failed and --compress change nothing with -u: output is not looked at")

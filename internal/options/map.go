@@ -130,6 +130,9 @@ type Running struct {
 	OpenTTY              bool
 	Interactive          bool
 	Retries              string
+	RetryOn              string // ends that are tried again; look at Given("retry-on")
+	RetryDelay           string // a duration; "" none
+	RetryMaxDelay        string
 	Timeout              string // a duration, or percent of the median
 	TermSeq              string
 	Halt                 string

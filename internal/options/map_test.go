@@ -112,6 +112,8 @@ func TestMapErrors(t *testing.T) {
 		{"-u -k", "-k orders output"},
 		{"-u --tag", "--tag marks whole lines"},
 		{"-u --files", "--files keeps the output"},
+		{"--pipe --round-robin --retry-on 75", "--retries and --round-robin cannot go together"},
+		{"--retries 1 --retry-on 75", "--retry-on and --retries 1 cannot go together"},
 		{"--pipe --round-robin --retries 3", "--retries and --round-robin cannot go together"},
 		{"--pipe-part -a x -L2", "--pipe-part does not count records"},
 		{"--pipe-part -a x -N2", "--pipe-part does not count records"},

@@ -40,6 +40,9 @@ func (v View) parts(s State, always bool) []part {
 	if left := s.left(); always || s.Running > 0 && (left < 0 || s.Running == left) {
 		list = append(list, part{text: fmt.Sprintf("%d running", s.Running), rank: 4})
 	}
+	if s.Waiting > 0 {
+		list = append(list, part{text: fmt.Sprintf("%d to be tried again", s.Waiting), rank: 5})
+	}
 	list = append(list, part{text: Span(s.Now.Sub(s.Begin)), rank: 3})
 	if s.Left.Known && s.left() > 0 {
 		list = append(list, part{text: s.Left.String() + " left", rank: 2})

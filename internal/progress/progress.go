@@ -37,6 +37,7 @@ type State struct {
 	Failed  int64
 	Skipped int64 // not run, since a job log says that they were done
 	Running int64
+	Waiting int64 // failed, and wait to be tried again
 	Total   int64 // all of them, skipped ones included; below 0: not known yet
 
 	Slots  int    // how many may run at once; 0: any number

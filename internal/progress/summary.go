@@ -18,6 +18,7 @@ type Outcome struct {
 	Done, Failed int64
 	Skipped      int64   // not run, since a job log says that they were done
 	Cut          int64   // that ran and were ended with the run
+	Waiting      int64   // that failed, and were to be tried again when the run ended
 	NotStarted   int64   // left over when the run ended early; below 0: not known how many
 	Why          string  // what ended the run early: "SIGINT", "--halt now,fail=1"; "" nothing
 	CutBy        string  // what ended those that were cut, where that has a name
@@ -111,6 +112,9 @@ func (v View) counts(o Outcome) (list []string) {
 		list = append(list, fmt.Sprintf("%d ended by %s", o.Cut, o.CutBy))
 	case o.Cut > 0:
 		list = append(list, fmt.Sprintf("%d ended", o.Cut))
+	}
+	if o.Waiting > 0 {
+		list = append(list, fmt.Sprintf("%d not tried again", o.Waiting))
 	}
 	if o.Skipped > 0 {
 		list = append(list, fmt.Sprintf("%d done before", o.Skipped))
