@@ -19,6 +19,7 @@ var (
 	microseconds      = unit{name: "µs", lowerIsBetter: true}
 	milliseconds      = unit{name: "ms", lowerIsBetter: true}
 	gibPerSecond      = unit{name: "GiB/s"}
+	linesPerSecond    = unit{name: "lines/s"}
 	mebibytes         = unit{name: "MiB", lowerIsBetter: true}
 	times             = unit{name: "x", lowerIsBetter: true}
 )

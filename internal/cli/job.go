@@ -1,6 +1,8 @@
 package cli
 
 import (
+	"bytes"
+
 	"github.com/tutti-run/tutti/internal/command"
 	"github.com/tutti-run/tutti/internal/progress"
 )
@@ -11,6 +13,7 @@ type job struct {
 	attempt  int64 // from 1
 	args     []string
 	rendered command.Rendered
+	line     string // for the program of --persistent
 	mark     mark
 	tag      string // slot open
 	dir      string // to run in; "" ours
@@ -42,6 +45,19 @@ type piece struct {
 	File int   `cbor:"1,keyasint,omitempty"`
 	Off  int64 `cbor:"2,keyasint,omitempty"`
 	Len  int64 `cbor:"3,keyasint,omitempty"`
+}
+
+// lines is text with each line marked.
+func (m mark) lines(text []byte) []byte {
+	marked := make([]byte, 0, len(text)+len(m.Before)+len(m.After))
+	for line := range bytes.Lines(text) {
+		line, ended := bytes.CutSuffix(line, []byte("\n"))
+		marked = append(append(append(marked, m.Before...), line...), m.After...)
+		if ended {
+			marked = append(marked, '\n')
+		}
+	}
+	return marked
 }
 
 // markOf is what each line of a job's output begins and ends with.

@@ -3,6 +3,7 @@ package cli
 import (
 	"errors"
 	"os"
+	"strings"
 	"testing"
 	"time"
 
@@ -102,6 +103,42 @@ func TestLastLine(t *testing.T) {
 	for text, want := range map[string]string{"": "", "a": "a", "a\n": "a", "a\nb": "b", "a\nb\n\n": "b", "\n": ""} {
 		if got := lastLine([]byte(text)); got != want {
 			t.Errorf("%q: %q, want %q", text, got, want)
+		}
+	}
+}
+
+func TestSurplusText(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		answers, open int
+		proven        bool
+		says          string
+	}{
+		{1, 0, true, "although nothing was asked"}, {3, 2, true, "answered 3 times where 2"}, {1, 1, true, "before it had read an input"},
+		{1, 1, false, "before it had read its first input"},
+	} {
+		if got := surplusText(c.answers, c.open, c.proven); !strings.Contains(got, c.says) || !strings.Contains(got, "one answer for each input") {
+			t.Errorf("%+v: %q", c, got)
+		}
+	}
+}
+
+func TestDeathText(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		r               result
+		halfway, closed bool
+		says            string
+	}{
+		{result{Exit: 3}, false, false, "before it answered (exit status 3)"},
+		{result{Exit: 137, Signal: 9}, false, false, "killed by signal 9"},
+		{result{Exit: 137, Signal: 9, OOM: true, Fault: "memory"}, false, false, "as memory ran out"},
+		{result{Exit: 0}, true, false, "in the middle of its answer (exit status 0)"},
+		{result{Exit: 143}, false, true, "closed its standard output"},
+		{result{Exit: 127, Fault: "not found"}, false, false, "the program: not found"},
+	} {
+		if got := deathText(&c.r, c.halfway, c.closed); !strings.Contains(got, c.says) {
+			t.Errorf("%+v: %q, want %q", c, got, c.says)
 		}
 	}
 }

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"fmt"
 	"math/rand/v2"
 	"slices"
 	"strings"
@@ -58,6 +59,7 @@ func newPlan(o *options.Map, args []string, w facts) (*plan, error) {
 		func() error { return p.readGate(w) },
 		func() error { return p.readMemory(w) },
 		p.readEnds,
+		p.readPersistent,
 	} {
 		if err := read(); err != nil {
 			return nil, err
@@ -196,6 +198,9 @@ func (p *plan) readRetries() (err error) {
 // gated reports whether each start is looked at one by one: then no command is at
 // hand at a worker before its turn has come.
 func (p *plan) gated() bool {
+	if p.Persistent != "" { // inputs are given to programs that run
+		return false
+	}
 	return p.halt != (core.Halt{}) || p.gate != (core.GateRules{}) || p.jobsFile != "" || p.Interactive || p.timeout.Percent > 0 || p.tries > 1 || p.slotted()
 }
 
@@ -230,7 +235,7 @@ func (p *plan) kept() bool { return p.Results != "" || p.Files || p.Files0 }
 // live reports whether output is read while commands write it: not where only
 // that of the last attempt is printed, or none.
 func (p *plan) live() bool {
-	if p.kept() || p.ColorFailed { // which is known in the end
+	if p.kept() || p.Persistent != "" || p.ColorFailed { // which is known in the end
 		return false
 	}
 	return p.KeepOrder && p.tries == 1 && !p.LatestLine || p.LineBuffer && !p.LatestLine
@@ -265,6 +270,7 @@ func (p *plan) templateOptions(names []string) command.Options {
 // templates are the command and all that is filled in beside it.
 type templates struct {
 	command *command.Template
+	line    *command.Text // of --persistent; nil: none
 	tag     *command.Text // nil: none
 	dir     *command.Text // nil: none, or the same for all
 	results *command.Text // nil: none, or not a template
@@ -273,6 +279,14 @@ type templates struct {
 
 func (p *plan) templates(names []string) (t templates, err error) {
 	o := p.templateOptions(names)
+	if p.Persistent != "" {
+		if t.line, err = command.ParseText(strings.Join(p.words, " "), o); err != nil {
+			return t, err
+		}
+		if !t.line.HasReplacement() {
+			return t, fmt.Errorf("--persistent %s: what stands behind it says what a line for the program is, and there is no {} in %q; arguments of the program belong to it: --persistent %s", command.Quote(p.Persistent), strings.Join(p.words, " "), command.Quote(p.Persistent+" "+strings.Join(p.words, " ")))
+		}
+	}
 	if t.command, err = command.ParseWith(p.words, o); err != nil {
 		return t, err
 	}

@@ -148,7 +148,11 @@ func (j *job) follows(before *job) bool {
 // prepare makes a job of an input.
 func (w *workshop) prepare(in command.Job) *job {
 	j := &job{seq: in.Seq, attempt: 1, args: in.Args}
-	j.rendered, j.fault = w.templates.command.Render(in)
+	if w.line != nil {
+		j.fault = w.lineOf(j, in)
+	} else {
+		j.rendered, j.fault = w.templates.command.Render(in)
+	}
 	if errors.Is(j.fault, command.ErrSkip) {
 		return &job{seq: in.Seq, skip: true, absent: true}
 	}

@@ -20,6 +20,7 @@ type call struct {
 	TimeoutNs int64   `cbor:"9,keyasint,omitempty"`
 	Input     *intake `cbor:"10,keyasint,omitempty"`
 	Slot      int     `cbor:"11,keyasint,omitempty"` // from 1; 0: the worker's lane
+	Talks     bool    `cbor:"12,keyasint,omitempty"` // it is a program of --persistent: its standard files come by its slot's socket
 }
 
 // mark is what stands at the begin and at the end of each line of a command's

@@ -29,6 +29,7 @@ type mapRun struct {
 	store    *spool.Store
 	gate     *gatekeeper // nil: every command may start
 	data     *data       // what jobs read, with --pipe; else nil
+	programs *programs   // of --persistent; else nil
 	files    []*os.File  // that workers inherit
 	handed   []int       // descriptors that we were started with, for commands
 	log      *journal.Log
@@ -127,7 +128,11 @@ func (r *mapRun) run(jobs iter.Seq[*job]) error {
 	}
 	stop := r.background()
 	go r.delivery.run()
-	r.work(atOnce)
+	if r.programs != nil {
+		r.programs.work(atOnce)
+	} else {
+		r.work(atOnce)
+	}
 	stop()
 	r.supply.halt()
 	if r.data != nil {
@@ -201,6 +206,12 @@ func (r *mapRun) records(shop *workshop) error {
 // open makes what master and workers share.
 func (r *mapRun) open(shop *workshop) error {
 	p := r.plan
+	if p.Persistent != "" {
+		var err error
+		if r.programs, err = newPrograms(r); err != nil {
+			return err
+		}
+	}
 	if err := r.share(); err != nil {
 		return err
 	}
@@ -209,7 +220,7 @@ func (r *mapRun) open(shop *workshop) error {
 		window = max(window, jobsRoom(p.cpus))
 	}
 	r.course.halt, r.course.tries, r.course.retryOn = core.HaltState{Halt: p.halt}, p.tries, p.retryOn
-	r.supply = newSupply(p.tries > 1, r.unrun, r.callOf)
+	r.supply = newSupply(p.tries > 1 || r.programs != nil, r.unrun, r.callOf)
 	r.supply.dropped = r.data.discard
 	if p.gated() {
 		r.supply.slots = newSlots(p.jobs)
@@ -246,6 +257,9 @@ func (r *mapRun) open(shop *workshop) error {
 		r.delivery.printer.err.turn = r.screen.turn
 	}
 	r.screen.store, r.screen.titles, r.screen.waiting = r.store, r.supply.titles, r.supply.waiting
+	if r.programs != nil {
+		r.screen.titles = r.programs.titles
+	}
 	if p.KeepOrder {
 		r.delivery.order = newSequence(os.TempDir())
 	}
@@ -282,6 +296,9 @@ func (r *mapRun) share() error {
 	var streams []*os.File
 	if r.data != nil {
 		blocks, s.Files, streams = r.data.shared()
+	}
+	if r.programs != nil {
+		streams = r.programs.sockets()
 	}
 	s.Handed, s.HandedAt = r.handed, fdPipes+len(streams)
 	for _, fd := range r.handed {

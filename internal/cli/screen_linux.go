@@ -152,6 +152,9 @@ func (s *screen) state(withJobs bool) progress.State {
 	s.store.Views(func(v spool.View) {
 		st.Running++
 		j := progress.Job{Seq: v.Seq, Since: v.Start, PID: v.PID, Command: command.FillSlot(titles[v.Ticket].command, v.Slot+1)}
+		if t := titles[v.Ticket]; t.seq > 0 {
+			j.Seq, j.Since = t.seq, t.since
+		}
 		if withJobs {
 			for _, stream := range []spool.Stream{spool.Stderr, spool.Stdout} {
 				if tail := s.store.Tail(&v, stream, lastLineBytes); v.Runs() && len(tail) > 0 {
@@ -248,6 +251,19 @@ func (s *screen) turn(p []byte, write func()) {
 	_ = s.painter.Clear()
 	write()
 	s.painter.Wrote(p)
+}
+
+// pass writes what a program wrote to standard error that belongs to no job. Any
+// goroutine may call it.
+func (s *screen) pass(text []byte) {
+	if len(text) == 0 {
+		return
+	}
+	s.own()
+	defer s.mu.Unlock()
+	_ = s.painter.Clear()
+	_, _ = os.Stderr.Write(text)
+	s.painter.Wrote(text)
 }
 
 // announce says which command starts. Any goroutine may call it.

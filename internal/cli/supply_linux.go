@@ -247,6 +247,8 @@ func (s *supply) take(index int) *job {
 type title struct {
 	command string
 	args    string
+	seq     int64     // of the job, where another is at it than at the start; 0: none
+	since   time.Time // with seq: when it began
 }
 
 // titles gives the jobs that are out, by the ticket of their start. Where the workers
@@ -260,7 +262,7 @@ func (s *supply) titles() map[uint64]title {
 		if j.slot > 0 {
 			text = command.FillSlot(text, j.slot)
 		}
-		m[j.ticket] = title{text, strings.Join(j.args, " ")}
+		m[j.ticket] = title{command: text, args: strings.Join(j.args, " ")}
 	}
 	return m
 }

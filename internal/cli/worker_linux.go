@@ -219,6 +219,14 @@ func (w *runner) run(task context.Context, c *call) result {
 	if feed != nil {
 		feed.attach(&spec)
 	}
+	var ends *programEnds
+	if c.Talks {
+		if ends, err = receiveEnds(fdPipes+slot-1, c.Ticket); err != nil {
+			return unfit(err)
+		}
+		defer ends.close()
+		ends.attach(&spec)
+	}
 	// What ends the run ends the command; so do the pool's end and an order.
 	ctx, cancel := context.WithCancelCause(w.ended)
 	defer cancel(nil)
@@ -232,6 +240,7 @@ func (w *runner) run(task context.Context, c *call) result {
 	w.enter(n, a)
 	defer w.leave(n)
 	spec.Started = func(p *proc.Running) {
+		ends.close() // or their end would never be seen
 		lane.Started(p.PID())
 		w.started(a, p)
 	}
@@ -249,7 +258,7 @@ func (w *runner) run(task context.Context, c *call) result {
 // perform runs a command and keeps what it writes.
 func (w *runner) perform(ctx context.Context, lane spool.Lane, spec proc.Command, m mark, slot int) result {
 	out, errs := w.writer(lane, spool.Stdout), w.writer(lane, spool.Stderr)
-	if !w.Direct {
+	if spec.Stdout == nil {
 		spec.Out, spec.Err = marked(&out, m, slot), marked(&errs, m, slot)
 	}
 	done := proc.Run(ctx, spec)
@@ -279,6 +288,9 @@ func (w *runner) spec(c *call, slot int) (proc.Command, error) {
 			"PARALLEL_SEQ="+strconv.FormatInt(c.Seq, 10), "PARALLEL_JOBSLOT="+strconv.Itoa(slot)),
 		Term: w.term, Nice: w.Nice,
 	}
+	if c.Talks && !slices.ContainsFunc(w.env, func(kv string) bool { return strings.HasPrefix(kv, unbuffered) }) {
+		spec.Env = append(spec.Env, unbuffered+"1")
+	}
 	if w.SlotVar != "" {
 		spec.Env = append(spec.Env, w.SlotVar+"="+strconv.Itoa(slot-1))
 	}
@@ -294,6 +306,10 @@ func (w *runner) spec(c *call, slot int) (proc.Command, error) {
 	}
 	return spec, nil
 }
+
+// unbuffered has Python write each answer out at once, as a program of --persistent
+// has to.
+const unbuffered = "PYTHONUNBUFFERED="
 
 func (w *runner) writer(lane spool.Lane, st spool.Stream) spool.Writer {
 	out := lane.Writer(st)

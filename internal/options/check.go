@@ -11,7 +11,7 @@ import (
 // means --pipe. Call it once, after the flags were read.
 func (m *Map) Check() error {
 	m.settleFirst()
-	for _, check := range []func() error{m.checkOutput, m.checkPipe, m.checkRecords, m.checkRest} {
+	for _, check := range []func() error{m.checkOutput, m.checkPipe, m.checkRecords, m.checkPersistent, m.checkRest} {
 		if err := check(); err != nil {
 			return err
 		}
@@ -222,6 +222,33 @@ func isVariable(s string) bool {
 		}
 	}
 	return s != ""
+}
+
+// checkPersistent refuses what makes no sense for a program that runs on from input to
+// input.
+func (m *Map) checkPersistent() error {
+	if !m.Given("persistent") {
+		if m.Given("framing") {
+			return errors.New("--framing says where inputs of a program end that runs on, and there is none; name it with --persistent PROGRAM")
+		}
+		return nil
+	}
+	if strings.TrimSpace(m.Persistent) == "" {
+		return errors.New("--persistent \"\": no program; say one, as in --persistent 'python3 infer.py'")
+	}
+	for _, o := range []struct{ why, names string }{
+		{"its inputs are the jobs, and are given to it one by one", "pipe pipe-part cat fifo group-by m X xargs quote shell-quote"},
+		{"it is started once, and not for each job", "interactive template cleanup delay load memfree memsuspend noswap limit"},
+		{"its standard input and output are for its inputs and answers", "ungroup tty open-tty"},
+		{"the job log has commands that can be run by themselves; leave --persistent out", "retry-failed"},
+	} {
+		for name := range strings.FieldsSeq(o.names) {
+			if m.Given(name) {
+				return clash("--persistent", index().byName[name].Spelling(), o.why)
+			}
+		}
+	}
+	return nil
 }
 
 // Notes returns what a person should know of options that can be followed but

@@ -137,6 +137,8 @@ type Running struct {
 	TermSeq              string
 	Halt                 string
 	Strays               string // keep or kill
+	Persistent           string // a program that is started once a slot and given one input after the other; "" none
+	Framing              string // line, nul or length: where its inputs and answers end
 	useSockets, useCores bool
 	gnu, tollef          bool
 }

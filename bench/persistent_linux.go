@@ -1,0 +1,132 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"runtime"
+	"time"
+)
+
+// persistentRows measure programs that run on from input to input: how many lines go
+// through one, and how long one line takes.
+func (w *workshop) persistentRows() []row {
+	n := w.size(2_000_000)
+	trips := w.size(20_000)
+	own := []string{"map", "-j1", "-k", "--persistent", "cat"}
+	return []row{
+		{
+			name: "persistent", unit: linesPerSecond,
+			title: fmt.Sprintf("%d lines through one cat that runs on, in order", n),
+			contenders: []contender{
+				{name: "tutti map -j1 -k --persistent cat", kind: ours, ready: w.oursReady("--persistent", "cat", ":::", "a"), round: w.linesThrough(n, func() program {
+					path, _ := w.tutti() // ready has built it
+					return program{path: path, args: own}
+				})},
+				{name: "cat", kind: floor, round: w.linesThrough(n, func() program { return program{path: "cat"} })},
+			},
+			targets: []target{{bound: 100e3}},
+		},
+		{
+			name: "persistent-trip", unit: microseconds,
+			title: fmt.Sprintf("one line in, and its answer out, one after the other, from the writer of the input to the reader of the output; the median of %d", trips),
+			contenders: []contender{
+				{name: "tutti map -j1 -k --persistent cat", kind: ours, ready: w.oursReady("--persistent", "cat", ":::", "a"), round: w.lineTrips(trips, func() program {
+					path, _ := w.tutti()
+					return program{path: path, args: own}
+				})},
+				{name: "cat, two pipes", kind: floor, round: w.lineTrips(trips, func() program { return program{path: "cat"} })},
+			},
+			targets: []target{{bound: 50}},
+		},
+	}
+}
+
+// linesThrough measures how many lines a second go through what command says.
+func (w *workshop) linesThrough(n int64, command func() program) func(context.Context) (figure, error) {
+	return func(ctx context.Context) (figure, error) {
+		path, size, err := w.numberLines(n)
+		if err != nil {
+			return figure{}, err
+		}
+		p := command()
+		p.input = path
+		var got int64
+		took, err := p.drain(ctx, func(b []byte) { got += int64(len(b)) })
+		if err == nil && got != size {
+			err = fmt.Errorf("%d bytes came out of %d", got, size)
+		}
+		return figure{value: float64(n) / took.wall.Seconds()}, err
+	}
+}
+
+// numberLines makes a file of the numbers from 1 to n, a line each.
+func (w *workshop) numberLines(n int64) (path string, size int64, err error) {
+	path = filepath.Join(w.dir, fmt.Sprintf("numbers-%d", n))
+	if info, err := os.Stat(path); err == nil {
+		return path, info.Size(), nil
+	}
+	f, err := os.Create(path)
+	if err != nil {
+		return "", 0, err
+	}
+	defer f.Close()
+	out := bufio.NewWriter(f)
+	for i := range n {
+		k, _ := fmt.Fprintln(out, i+1) // Flush has its error
+		size += int64(k)
+	}
+	return path, size, out.Flush()
+}
+
+// lineTrips measures the median time of a line through what command says.
+func (w *workshop) lineTrips(n int64, command func() program) func(context.Context) (figure, error) {
+	return func(ctx context.Context) (figure, error) {
+		runtime.LockOSThread() // as in program.run
+		defer runtime.UnlockOSThread()
+		cmd, release, err := command().prepare(ctx)
+		if err != nil {
+			return figure{}, err
+		}
+		defer release()
+		in, err := cmd.StdinPipe()
+		if err != nil {
+			return figure{}, err
+		}
+		out, err := cmd.StdoutPipe()
+		if err == nil {
+			err = cmd.Start()
+		}
+		if err != nil {
+			return figure{}, err
+		}
+		answer := bufio.NewReader(out)
+		trip := func() (time.Duration, error) {
+			begin := time.Now()
+			if _, err := io.WriteString(in, "line\n"); err != nil {
+				return 0, err
+			}
+			got, err := answer.ReadString('\n')
+			if err == nil && got != "line\n" {
+				err = fmt.Errorf("the answer was %q", got)
+			}
+			return time.Since(begin), err
+		}
+		for range n / 10 { // until it has settled
+			if _, err := trip(); err != nil {
+				return figure{}, err
+			}
+		}
+		f, err := medianOf(n, time.Microsecond, trip)
+		if err != nil {
+			return figure{}, err
+		}
+		if err := in.Close(); err != nil {
+			return figure{}, err
+		}
+		return f, cmd.Wait()
+	}
+}
