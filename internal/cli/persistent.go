@@ -48,19 +48,6 @@ func (p *plan) programOf() (command.Rendered, error) {
 	return shell.Render(command.Job{Seq: 1, Args: []string{p.Persistent}})
 }
 
-// lineOf makes j's line for the program, and what the job is known by: a command for
-// bash that has the program answer that line alone.
-func (w *workshop) lineOf(j *job, in command.Job) (err error) {
-	if j.line, err = w.line.Expand(in, 0); err != nil {
-		return err
-	}
-	j.rendered = command.Rendered{Display: w.Persistent + " <<< " + command.Quote(j.line)}
-	if flaw := framing(w.Framing).flaw(j.line); flaw != "" {
-		return fmt.Errorf("job %d: %s", j.seq, flaw)
-	}
-	return nil
-}
-
 // flushText is what a program does not do that reads its input and answers nothing.
 const flushText = "a program has to write each answer out at once: python3 -u, sed -u, grep --line-buffered, or fflush() in awk do"
 

@@ -2,6 +2,7 @@ package cli
 
 import (
 	"errors"
+	"fmt"
 	"io"
 	"os"
 
@@ -182,6 +183,19 @@ func (w *workshop) prepare(in command.Job) *job {
 		j.skip = w.keep.done(in, j.results)
 	}
 	return j
+}
+
+// lineOf makes j's line for the program, and what the job is known by: a command for
+// bash that has the program answer that line alone.
+func (w *workshop) lineOf(j *job, in command.Job) (err error) {
+	if j.line, err = w.line.Expand(in, 0); err != nil {
+		return err
+	}
+	j.rendered = command.Rendered{Display: w.Persistent + " <<< " + command.Quote(j.line)}
+	if flaw := framing(w.Framing).flaw(j.line); flaw != "" {
+		return fmt.Errorf("job %d: %s", j.seq, flaw)
+	}
+	return nil
 }
 
 // known reports whether an earlier run had the job, as which tells. Which slot it had

@@ -215,10 +215,6 @@ func (r *mapRun) open(shop *workshop) error {
 	if err := r.share(); err != nil {
 		return err
 	}
-	window := r.plan.windowFor(p.jobs, workersFor(p.jobs, p.cpus))
-	if p.jobsFile != "" {
-		window = max(window, jobsRoom(p.cpus))
-	}
 	r.course.halt, r.course.tries, r.course.retryOn = core.HaltState{Halt: p.halt}, p.tries, p.retryOn
 	r.supply = newSupply(p.tries > 1 || r.programs != nil, r.unrun, r.callOf)
 	r.supply.dropped = r.data.discard

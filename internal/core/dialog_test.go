@@ -150,3 +150,59 @@ func TestDialogEnded(t *testing.T) {
 		}
 	}
 }
+
+// Whether the program is in step is looked at with each input where that is cheap, and
+// now and then where it is not; and never while others are open.
+func TestDialogSync(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		each  Span
+		alone bool
+		want  int // times of 650
+	}{
+		{Second, false, 650}, {dialogSlow, false, 650}, {µs, true, 650}, {µs, false, 1 + 649/(dialogUnseen+1)},
+	} {
+		d := NewDialog(0, c.alone)
+		now, synced := Time(0), 0
+		for range 650 {
+			if d.Sync() {
+				synced++
+			}
+			d.Gave(now)
+			if d.Sync() {
+				t.Fatal("with an input open it was to be looked at")
+			}
+			now += Time(c.each)
+			d.Answered(now, 1, 0)
+		}
+		if synced != c.want {
+			t.Errorf("%d ns an answer, alone %v: looked at %d times, want %d", c.each, c.alone, synced, c.want)
+		}
+	}
+}
+
+// A program that always has inputs has none at last, and then it is looked at.
+func TestDialogRun(t *testing.T) {
+	t.Parallel()
+	d := NewDialog(0, false)
+	now := Time(0)
+	given, run := 0, 0
+	for range 100_000 {
+		if d.Open() == 0 {
+			if given > 100 && run > dialogMost && !d.Sync() {
+				t.Fatalf("after %d inputs in a row it was not looked at", run)
+			}
+			run = 0
+		}
+		for d.Room() > 0 {
+			d.Gave(now)
+			given++
+			run++
+		}
+		if run > dialogRun {
+			t.Fatalf("%d inputs in a row", run)
+		}
+		now++
+		d.Answered(now, 1, 0)
+	}
+}
