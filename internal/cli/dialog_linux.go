@@ -165,14 +165,14 @@ func (d *dialog) start() (*talk, error) {
 	}
 	order := p.call
 	order.Ticket, order.Slot, order.Seq = t.ticket, d.slot, int64(d.slot)
-	go func() {
+	p.ringers.Go(func() {
 		res, err := runCommand.Call(context.Background(), p.pool, order, tutti.AtMostOnce(), tutti.Contained())
 		if err != nil {
 			res = p.run.resultOfError(&job{ticket: t.ticket}, err)
 		}
 		t.ended <- res
 		d.ring()
-	}()
+	})
 	return t, nil
 }
 

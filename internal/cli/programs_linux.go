@@ -37,6 +37,7 @@ type programs struct {
 	proven  atomic.Bool // one has answered
 	tickets atomic.Uint64
 	hinted  atomic.Bool
+	ringers sync.WaitGroup // goroutines that ring the slots' bells
 
 	mu     sync.Mutex
 	room   sync.Cond // jobs has room again, or all is over
@@ -107,12 +108,17 @@ func (p *programs) work(atOnce int) {
 		return
 	}
 	p.pool = pool
-	go p.feed()
+	p.ringers.Go(p.feed)
 	var all sync.WaitGroup
 	for _, d := range p.slots[:atOnce] {
 		all.Go(d.serve)
 	}
 	all.Wait()
+	r.supply.halt()
+	p.mu.Lock() // so that feed is not between its look and its wait
+	p.room.Broadcast()
+	p.mu.Unlock()
+	p.ringers.Wait() // or they would ring bells that are closed
 	if err := pool.Close(); err != nil {
 		r.fail(err)
 	}

@@ -3,6 +3,7 @@ package cli
 import (
 	"iter"
 	"math/rand/v2"
+	"runtime"
 	"strings"
 	"sync"
 	"time"
@@ -64,6 +65,11 @@ func (s *supply) read(jobs iter.Seq[*job], all func(int64)) {
 		case <-s.stop:
 			s.dropped(j)
 			return
+		}
+		if len(s.inputs) <= 1 {
+			// To read on may block in a system call, and who waits for this job would get
+			// this goroutine's processor only when the runtime looks, up to 100 µs later.
+			runtime.Gosched()
 		}
 	}
 	all(n)

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"runtime"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -81,6 +82,9 @@ func (t *talk) step() {
 	if len(t.pending)+len(t.held) > 0 {
 		fds[3].Fd = int32(t.ours.fds[0])
 	}
+	// Who prints an answer would get this processor only when the runtime looks, 20 to
+	// 100 µs after the poll has begun: with it a lone line took 190 µs, so it takes 40 to 90.
+	runtime.Gosched()
 	awaitAny(fds, t.patience())
 	if fds[2].Revents != 0 {
 		t.d.heard()
