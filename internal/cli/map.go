@@ -67,7 +67,7 @@ func mapCommand(cmd *cobra.Command, program string, o *options.Map, args []strin
 		return err
 	}
 	p.program, p.shell = program, startedBy(os.Getppid())
-	p.line, _ = cmd.Context().Value(lineKey{}).(line)
+	p.called, _ = cmd.Context().Value(lineKey{}).(line)
 	p.before, _ = cmd.Context().Value(earlierKey{}).(*earlier)
 	if o.TmpDir != "" {
 		// Whatever makes temporary files, here and in the workers, looks there.

@@ -62,7 +62,7 @@ func (r *mapRun) newNotes(shop *workshop) (*notes, error) {
 		return nil, err
 	}
 	about := journal.Run{
-		Program: p.program, Words: p.line.words, Args: p.line.args, Env: p.chosen(), Begin: r.screen.begin, PID: os.Getpid(),
+		Program: p.program, Words: p.called.words, Args: p.called.args, Env: p.chosen(), Begin: r.screen.begin, PID: os.Getpid(),
 		Executable: shop.command.Executable(), Stdin: p.stdinKept(), RerunOf: p.before.number(), OnlyFailed: p.before.onlyFailed(),
 	}
 	if about.Folder, err = os.Getwd(); err != nil {

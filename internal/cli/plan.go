@@ -18,7 +18,7 @@ type plan struct {
 	program string // what messages call us: "tutti map", "parallel"
 	shell   string // that started us; "" unknown
 	tmpDir  string // --tmpdir, from the root; "" the system's
-	line    line
+	called  line
 	before  *earlier // the run of which this is to do the rest, or a part again; nil none
 	cpus    int
 
