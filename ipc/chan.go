@@ -66,7 +66,7 @@ func (c *Chan[T]) Close() error {
 }
 
 // Send sends v, and waits for room until ctx is done. After Close it returns
-// ErrClosed. Other errors are the cause of ctx's end, or a *DeadlockError.
+// ErrClosed. Another error is the cause of ctx's end.
 //
 //go:noinline
 func (c *Chan[T]) Send(ctx context.Context, v T) error {

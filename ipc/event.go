@@ -32,13 +32,16 @@ func (s *Space) Event(name string) (*Event, error) {
 	return &Event{s, stateOf[eventState](&s.objects[i]), i}, nil
 }
 
-// Set sets the event and wakes all who wait for it.
+// Set sets the event and wakes all who wait for it. In a closed space it does nothing.
 func (e *Event) Set() { e.change(true) }
 
 // Reset makes those who wait from now on wait for the next Set.
 func (e *Event) Reset() { e.change(false) }
 
 func (e *Event) change(set bool) {
+	if e.s.closing.Load() {
+		return
+	}
 	shm.Release(ptr(&e.e.word))
 	for {
 		w := e.e.word.Load()
@@ -68,6 +71,9 @@ func (e *Event) Wait(ctx context.Context) error {
 
 // waitWord waits until over holds for the first word of an object.
 func (s *Space) waitWord(ctx context.Context, object int, word *atomic.Uint32, agent, pc, cycles uint64, over func(uint32) bool) error {
+	if s.closing.Load() {
+		return ErrClosed
+	}
 	if over(word.Load()) {
 		return nil
 	}

@@ -54,6 +54,13 @@ func (s *Space) takeSlowly(l *latch) (torn bool) {
 			}
 			continue
 		}
+		if int(w&latchOwner) > len(s.members) { // nobody is that: the space is damaged
+			if l.word.CompareAndSwap(w, s.owner|flags) {
+				shm.Acquire(ptr(&l.word))
+				return true
+			}
+			continue
+		}
 		if spins++; spins < latchSpins {
 			pause()
 			continue

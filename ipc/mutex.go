@@ -73,7 +73,7 @@ func (m *Mutex) Lock(ctx context.Context) error {
 	if m.checked {
 		return m.lockChecked(ctx, agent, pc, cycles)
 	}
-	if m.m.word.CompareAndSwap(0, m.s.owner) { // SYNC mutex
+	if !m.s.closing.Load() && m.m.word.CompareAndSwap(0, m.s.owner) { // SYNC mutex
 		at("mutex-taken")
 		m.m.own(agent, pc, cycles)
 		shm.Acquire(ptr(&m.m.word))
@@ -205,6 +205,9 @@ func (m *Mutex) Unlock() error { return m.unlock(false) }
 // nobody.
 func (m *Mutex) unlock(leaveToNext bool) error {
 	agent := self()
+	if m.s.closing.Load() {
+		return ErrClosed // it has been given back, and the slot may be another's
+	}
 	w := m.m.word.Load()
 	if w&mutexOwner != m.s.owner || loadWord(&m.m.agent) != agent {
 		return ErrNotOwner

@@ -285,7 +285,7 @@ func TestTxnClosed(t *testing.T) {
 		return nil
 	})
 	close(ended)
-	if !errors.Is(err, ErrNotOwner) {
+	if !errors.Is(err, ErrClosed) {
 		t.Errorf("it was closed: %v", err)
 	}
 	if err := <-next; err != nil {
