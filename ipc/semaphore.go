@@ -16,7 +16,7 @@ import (
 type Semaphore struct{ units }
 
 // Semaphore returns the semaphore of a name, and makes it with so many units if it
-// is not there.
+// is not there. One that is there keeps the units that it was made with.
 func (s *Space) Semaphore(name string, units int64) (*Semaphore, error) {
 	if units < 0 || units > allUnits {
 		return nil, fmt.Errorf("ipc: semaphore %q: %d units: 0 to %d are possible", name, units, int64(allUnits))
@@ -43,7 +43,7 @@ func (m *Semaphore) Acquire(ctx context.Context, n int64) error {
 
 func (m *Semaphore) check(n int64) error {
 	if total := m.u.total.Load(); n < 1 || n > total {
-		return fmt.Errorf("ipc: %d units of a semaphore that has %d", n, total)
+		return fmt.Errorf("ipc: %d units of a semaphore that has %d: at least 1 can be had, and no more than it has", n, total)
 	}
 	return nil
 }

@@ -84,8 +84,9 @@ type Options struct {
 	CheckOrder bool
 }
 
-// Open opens the space of a name, and makes it if it is not there, with room for
-// size bytes of data besides its locks, in steps of 64 KiB. A space that is there must
+// Open opens the space of a name, and makes it if it is not there, as the file
+// tutti-ipc-NAME in /dev/shm, with room for size bytes of data besides its locks, in
+// steps of 64 KiB. Each call is a member of its own, also in one process. A space that is there must
 // have at least that much. It stays until it is removed, see Remove, or the
 // machine is started anew; what a process held that died is freed by those that
 // live, or by the next that opens it.

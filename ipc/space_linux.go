@@ -47,6 +47,9 @@ func openFile(name string, size int64, o Options) (*Space, error) {
 		if err == nil {
 			return entered(seg, size, o)
 		}
+		if errors.Is(err, fs.ErrPermission) {
+			return nil, fmt.Errorf("%w: another user made it; take another name, or have him make it with Options.Mode for all", err)
+		}
 		if !errors.Is(err, fs.ErrNotExist) {
 			return nil, err
 		}
@@ -125,8 +128,8 @@ func peek(name string, o Options) (st Stat, err error) {
 }
 
 // Remove takes away the name of a space. Processes that have it open go on using
-// it; the memory is freed when the last of them is gone. A folder other than
-// /dev/shm is named in o.
+// it; the memory is freed when the last of them is gone, or has closed it and refers
+// to nothing in it any more. A folder other than /dev/shm is named in o.
 func Remove(name string, o Options) error {
 	path, err := pathOf(name, o.Folder)
 	if err == nil {
