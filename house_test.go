@@ -29,17 +29,18 @@ var layers = map[string][]string{
 	"internal/results":  {},
 	"internal/progress": {},
 	"internal/waitfor":  {},
+	"internal/graph":    {"internal/core"},
 	"internal/spool":    {"shm"},
 	"internal/options":  {"internal/command", "internal/record"},
 	"internal/engine":   {"internal/core", "internal/proc", "sched", "shm", "topo"},
 	".":                 {"internal/codec", "internal/core", "internal/engine", "ipc", "shm", "topo"},
-	"internal/cli": {".", "internal/command", "internal/core", "internal/journal", "internal/options", "internal/proc",
+	"internal/cli": {".", "internal/command", "internal/core", "internal/graph", "internal/journal", "internal/options", "internal/proc",
 		"internal/progress", "internal/record", "internal/results", "internal/spool", "ipc", "shm", "topo"},
 	"cmd/tutti": {".", "internal/cli"},
 }
 
 // pure packages decide and never act.
-var pure = []string{"sched", "internal/core", "internal/waitfor"}
+var pure = []string{"sched", "internal/core", "internal/graph", "internal/waitfor"}
 
 var actors = []string{"os", "time", "sync", "sync/atomic", "context", "unsafe", "syscall", "net"}
 
