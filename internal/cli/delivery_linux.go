@@ -22,6 +22,7 @@ type finished struct {
 	Ticket  uint64        `cbor:"6,keyasint,omitempty"`
 	Path    string        `cbor:"7,keyasint,omitempty"` // where --results puts it
 	Mark    mark          `cbor:"8,keyasint,omitempty"`
+	Unmet   string        `cbor:"9,keyasint,omitempty"` // what is to be said of those that are not run, since this one failed
 }
 
 // entry is its line in the job log.
@@ -179,14 +180,23 @@ func (d *delivery) print(f *finished) {
 	if f.Skip || d.err != nil {
 		return
 	}
+	if f.Result.How == unmet {
+		d.enter(f)
+		return
+	}
 	if err := d.deliver(f); err != nil {
 		d.fail(fmt.Errorf("write output: %w", err))
 		return
 	}
-	if r := &f.Result; r.How != endedItself || r.Fault != "" || len(r.Strays) > 0 {
+	if r := &f.Result; f.Unmet != "" || r.How != endedItself || r.Fault != "" || len(r.Strays) > 0 {
 		d.printer.out.flush() // what is said of a job follows what it wrote
 	}
 	d.screen.explain(f)
+	d.enter(f)
+}
+
+// enter has the job noted in the job log.
+func (d *delivery) enter(f *finished) {
 	if d.log != nil {
 		d.entries = append(d.entries, f.entry())
 		if len(d.entries) >= logBatch {

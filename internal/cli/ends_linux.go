@@ -113,7 +113,11 @@ func (r *mapRun) ended(j *job, res *result) {
 	if v.deliver {
 		f.Done = r.screen.jobs.Add(1)
 		r.screen.failed.Store(failed)
+		skipped := r.settle(j, f)
 		r.deliver(f)
+		for _, u := range skipped {
+			r.deliver(u)
+		}
 	} else {
 		r.drop(f, res)
 	}
@@ -193,9 +197,12 @@ func (r *mapRun) outcome() progress.Outcome {
 	defer r.mu.Unlock()
 	s := r.screen
 	o := progress.Outcome{
-		Done: s.jobs.Load(), Failed: s.failed.Load(), Skipped: s.skipped.Load(), Cut: r.course.cut, CutBy: r.reason.cutBy,
+		Done: s.jobs.Load(), Failed: s.failed.Load(), Skipped: s.skipped.Load(), Unmet: s.unmet.Load(), Cut: r.course.cut, CutBy: r.reason.cutBy,
 		Elapsed: time.Since(s.begin), CPU: time.Duration(r.course.cpu), CPUs: r.plan.cpus, Failures: s.failures,
-		Program: r.plan.program, JobLog: r.plan.JobLog,
+		Program: r.plan.program, JobLog: r.plan.JobLog, Again: "--retry-failed",
+	}
+	if r.plan.graph {
+		o.Again = "--resume"
 	}
 	switch {
 	case r.reason.signal != 0:
@@ -204,7 +211,7 @@ func (r *mapRun) outcome() progress.Outcome {
 		o.Why, o.Last = "--halt "+r.plan.Halt, r.reason.last
 	}
 	if total := s.total.Load(); total >= 0 {
-		o.NotStarted = max(total-o.Done-o.Skipped-o.Cut, 0)
+		o.NotStarted = max(total-o.Done-o.Skipped-o.Unmet-o.Cut, 0)
 	} else if r.course.stopped {
 		o.NotStarted = -1
 	}

@@ -32,6 +32,7 @@ type mapRun struct {
 	files    []*os.File  // that workers inherit
 	handed   []int       // descriptors that we were started with, for commands
 	log      *journal.Log
+	tasks    *tasks // of a graph; nil: inputs
 	early    func() // ends the watch for signals before the run
 
 	mu     sync.Mutex // over what follows
@@ -110,10 +111,16 @@ func (r *mapRun) run(jobs iter.Seq[*job]) error {
 	if r.data != nil {
 		go r.data.feed(r.fail)
 	}
-	go r.supply.read(jobs, r.screen.total.Store)
+	if r.tasks == nil {
+		go r.supply.read(jobs, r.screen.total.Store)
+	} else {
+		close(r.supply.inputs)
+	}
 	atOnce := p.jobs
 	if p.jobsFile != "" {
 		atOnce = max(atOnce, jobsRoom(p.cpus))
+	} else if r.tasks != nil {
+		atOnce = min(atOnce, len(r.tasks.graph.Tasks))
 	} else if r.neverBlocks() {
 		atOnce = min(atOnce, max(r.supply.look(atOnce), 1))
 	}
@@ -201,7 +208,7 @@ func (r *mapRun) open(shop *workshop) error {
 	}
 	r.course.halt, r.course.tries = core.HaltState{Halt: p.halt}, p.tries
 	r.supply = newSupply(window, p.tries > 1, r.unrun, r.callOf)
-	r.supply.dropped = r.data.discard
+	r.supply.dropped, r.supply.tasks = r.data.discard, r.tasks
 	if p.gated() {
 		r.supply.slots = newSlots(p.jobs)
 	}

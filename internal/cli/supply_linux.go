@@ -21,6 +21,7 @@ type supply struct {
 	unrun   func(*job)    // told of jobs that go to no worker
 	dropped func(*job)    // told of jobs that were read in vain
 	call    func(*job) call
+	tasks   *tasks          // in place of inputs; else nil
 	retry   bool            // jobs may come again
 	slots   *slots          // where each start is looked at one by one; else nil
 	admit   func(*job) bool // the last word before a start, false: none any more; nil: yes
@@ -160,6 +161,9 @@ func (s *supply) next() *job {
 	case j := <-s.again:
 		return j
 	default:
+	}
+	if s.tasks != nil {
+		return s.tasks.wait(s.stop, s.again)
 	}
 	if len(s.ahead) > 0 {
 		j := s.ahead[0]

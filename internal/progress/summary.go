@@ -17,6 +17,7 @@ type Failure struct {
 type Outcome struct {
 	Done, Failed int64
 	Skipped      int64   // not run, since a job log says that they were done
+	Unmet        int64   // not run, since what they wait for failed
 	Cut          int64   // that ran and were ended with the run
 	NotStarted   int64   // left over when the run ended early; below 0: not known how many
 	Why          string  // what ended the run early: "SIGINT", "--halt now,fail=1"; "" nothing
@@ -28,6 +29,7 @@ type Outcome struct {
 	Failures     []Failure     // the first ones; may be fewer than Failed
 	Program      string        // as it was called: "tutti map", "parallel"
 	JobLog       string        // where one was written
+	Again        string        // the option that runs the failed ones again
 }
 
 // FailuresNamed is how many failed jobs Summary names at most.
@@ -48,9 +50,9 @@ func (v View) Summary(o Outcome) []string {
 	if more := o.Failed - int64(len(named)); more > 0 && len(named) > 0 {
 		lines = append(lines, fmt.Sprintf("  %s and %d more", v.mark(), more))
 	}
-	again := fmt.Sprintf("to run the failed ones again: %s --retry-failed --joblog %s", o.Program, quote(o.JobLog))
+	again := fmt.Sprintf("to run the failed ones again: %s %s --joblog %s", o.Program, o.Again, quote(o.JobLog))
 	if o.JobLog == "" {
-		again = "with a job log (--joblog FILE), --retry-failed would run only the failed ones again"
+		again = fmt.Sprintf("with a job log (--joblog FILE), %s would run only the failed ones again", o.Again)
 	}
 	return append(lines, again)
 }
@@ -85,6 +87,9 @@ func (v View) figures(o Outcome) string {
 func (v View) counts(o Outcome) (list []string) {
 	if o.Failed > 0 {
 		list = append(list, v.paint(red, fmt.Sprintf("%d failed", o.Failed)))
+	}
+	if o.Unmet > 0 {
+		list = append(list, v.paint(red, fmt.Sprintf("%d skipped, since what they wait for failed", o.Unmet)))
 	}
 	switch {
 	case o.Cut > 0 && o.CutBy == o.Why && o.Why != "":
