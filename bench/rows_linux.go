@@ -20,7 +20,7 @@ func (w *workshop) rows() []row {
 		w.commands(), w.firstCommand(), w.firstStart(),
 		w.memoryOfFunctions(), w.memoryOfCommands(),
 	}
-	return slices.Concat(rows, w.masterDeath(), w.starts(), w.outputRows(), w.pipeRows(), w.memoryRows())
+	return slices.Concat(rows, []row{w.graphLoad()}, w.masterDeath(), w.starts(), w.outputRows(), w.pipeRows(), w.memoryRows())
 }
 
 func (w *workshop) cacheLine() row {
