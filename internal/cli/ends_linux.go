@@ -54,13 +54,28 @@ func (r *mapRun) admit(j *job) bool {
 	if r.gate != nil && !r.gate.pass(r.supply.stop) {
 		return false
 	}
+	ok, err := r.tokens.enter(r.supply.stop)
+	if err != nil {
+		r.fail(err)
+	}
+	if !ok {
+		return false
+	}
 	if err := j.setUp(); err != nil {
 		j.fault = err
-		if r.gate != nil {
-			r.gate.tell(event{ended: true})
-		}
+		r.vacate(&result{Exit: -1, Fault: err.Error()})
 	}
 	return true
+}
+
+// vacate notes that a command which was admitted runs no more.
+func (r *mapRun) vacate(res *result) {
+	if r.gate != nil {
+		r.gate.tell(event{ended: true, ok: res.ok()})
+	}
+	if err := r.tokens.leave(len(res.Strays) > 0); err != nil {
+		r.fail(fmt.Errorf("give a token of the jobserver back: %w", err))
+	}
 }
 
 // unrun settles a job that goes to no worker. The supply calls it.

@@ -15,6 +15,7 @@ import (
 type plan struct {
 	*options.Map
 	graph   bool   // jobs are tasks that wait for each other
+	shared  bool   // job slots are shared with other programs
 	program string // what messages call us: "tutti map", "parallel"
 	shell   string // that started us; "" unknown
 	tmpDir  string // --tmpdir, from the root; "" the system's
@@ -176,7 +177,7 @@ func (p *plan) readEnds() (err error) {
 // gated reports whether each start is looked at one by one: then no command is at
 // hand at a worker before its turn has come.
 func (p *plan) gated() bool {
-	return p.graph || p.halt != (core.Halt{}) || p.gate != (core.GateRules{}) || p.jobsFile != "" || p.Interactive || p.timeout.Percent > 0 || p.tries > 1 || p.slotted()
+	return p.graph || p.shared || p.halt != (core.Halt{}) || p.gate != (core.GateRules{}) || p.jobsFile != "" || p.Interactive || p.timeout.Percent > 0 || p.tries > 1 || p.slotted()
 }
 
 // slotted reports whether the slot of each job must be known before it starts:

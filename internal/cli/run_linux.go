@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"iter"
 	"os"
+	"slices"
 	"sync"
 	"time"
 
@@ -32,8 +33,10 @@ type mapRun struct {
 	files    []*os.File  // that workers inherit
 	handed   []int       // descriptors that we were started with, for commands
 	log      *journal.Log
-	tasks    *tasks // of a graph; nil: inputs
-	early    func() // ends the watch for signals before the run
+	tasks    *tasks  // of a graph; nil: inputs
+	tokens   *tokens // that others share; nil: none
+	lent     []lent  // files for commands
+	early    func()  // ends the watch for signals before the run
 
 	mu     sync.Mutex // over what follows
 	course course
@@ -54,7 +57,10 @@ func runPlan(p *plan) error {
 	if err != nil {
 		return err
 	}
-	early := quitEarly()
+	r := &mapRun{plan: p, screen: newScreen(p), handed: handed, early: quitEarly()}
+	if err := r.enlist(); err != nil {
+		return err
+	}
 	shop, err := newWorkshop(p)
 	if err != nil {
 		return err
@@ -68,7 +74,6 @@ func runPlan(p *plan) error {
 	if err := shop.count(p.needsTotal(shop.templates)); err != nil {
 		return err
 	}
-	r := &mapRun{plan: p, screen: newScreen(p), handed: handed, early: early}
 	jobs := iter.Seq[*job](shop.jobs)
 	if err := r.records(shop); err != nil {
 		return err
@@ -105,6 +110,9 @@ func runPlan(p *plan) error {
 // run runs the jobs.
 func (r *mapRun) run(jobs iter.Seq[*job]) error {
 	p := r.plan
+	if err := r.tokens.keep(); err != nil {
+		return err
+	}
 	unwatch := r.watchSignals()
 	r.early()
 	defer unwatch()
@@ -127,6 +135,9 @@ func (r *mapRun) run(jobs iter.Seq[*job]) error {
 	stop := r.background()
 	go r.delivery.run()
 	r.work(atOnce)
+	if err := r.tokens.close(); err != nil {
+		r.note(fmt.Errorf("give the jobserver's tokens back: %w", err))
+	}
 	stop()
 	r.supply.halt()
 	if r.data != nil {
@@ -281,9 +292,15 @@ func (r *mapRun) share() error {
 	if r.data != nil {
 		blocks, s.Files, streams = r.data.shared()
 	}
-	s.Handed, s.HandedAt = r.handed, fdPipes+len(streams)
+	s.Handed, s.HandedAt = slices.Clone(r.handed), fdPipes+len(streams)
 	for _, fd := range r.handed {
 		streams = append(streams, os.NewFile(uintptr(fd), "inherited"))
+	}
+	for _, l := range r.lent {
+		s.Handed, streams = append(s.Handed, l.as), append(streams, l.file)
+	}
+	if r.tokens != nil {
+		streams = append(streams, r.tokens.lifeline)
 	}
 	page, pageFile, err := newControl(s)
 	if err != nil {
@@ -326,9 +343,7 @@ func (r *mapRun) work(jobs int) {
 		if err != nil {
 			res = r.resultOfError(j, err)
 		}
-		if r.gate != nil {
-			r.gate.tell(event{ended: true, ok: res.ok()})
-		}
+		r.vacate(&res)
 		r.ended(j, &res)
 		r.supply.leave()
 		if nap > 0 {

@@ -30,9 +30,11 @@ func runTasks(p *plan, g *graph.Graph) error {
 	if err != nil {
 		return err
 	}
-	early := quitEarly()
 	shop := &workshop{plan: p}
-	r := &mapRun{plan: p, screen: newScreen(p), handed: handed, early: early}
+	r := &mapRun{plan: p, screen: newScreen(p), handed: handed, early: quitEarly()}
+	if err := r.enlist(); err != nil {
+		return err
+	}
 	if err := r.records(shop); err != nil {
 		return err
 	}

@@ -134,6 +134,7 @@ type Running struct {
 	TermSeq              string
 	Halt                 string
 	Strays               string // keep or kill
+	JobServer            string // auto, off, pipe or fifo
 	useSockets, useCores bool
 	gnu, tollef          bool
 }

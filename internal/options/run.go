@@ -30,6 +30,7 @@ var runText = []struct{ name, text string }{
 	{"term-seq", ""},
 	{"strays", "keep (the default) or kill the processes that a task leaves behind"},
 	{"nice", ""},
+	{"jobserver", ""},
 	{"output-memory", ""},
 	{"help", ""},
 }
