@@ -33,7 +33,8 @@ func isAuth(word string) (value string, ok bool) {
 // for this process, or how it is named wrongly.
 func Parse(flags string) (a Auth, found bool, err error) {
 	value := ""
-	for _, word := range words(flags) {
+	options, _ := split(flags)
+	for _, word := range options {
 		if v, ok := isAuth(word); ok {
 			value, found = v, true
 		} else if n, ok := strings.CutPrefix(word, "-j"); ok {
@@ -64,23 +65,28 @@ func Parse(flags string) (a Auth, found bool, err error) {
 	return a, true, nil
 }
 
-// words are the options in MAKEFLAGS: up to the definitions of variables, in which a
-// blank stands behind a backslash.
-func words(flags string) (all []string) {
-	for word := range strings.FieldsSeq(flags) {
-		if word == "--" {
-			break
+// split gives the options in MAKEFLAGS, and what follows them: the definitions of
+// variables, in which a blank stands behind a backslash.
+func split(flags string) (options []string, variables string) {
+	for {
+		flags = strings.TrimLeft(flags, " \t\n")
+		word := flags
+		if end := strings.IndexAny(flags, " \t\n"); end >= 0 {
+			word = flags[:end]
 		}
-		all = append(all, word)
+		flags = flags[len(word):]
+		if word == "" || word == "--" {
+			return options, strings.TrimLeft(flags, " \t\n")
+		}
+		options = append(options, word)
 	}
-	return all
 }
 
 // Flags is MAKEFLAGS that names this pool, and is as it was otherwise.
 func (a Auth) Flags(flags string) string {
-	options, variables, _ := strings.Cut(" "+flags, " -- ")
 	var all []string
-	for _, word := range strings.Fields(options) {
+	options, variables := split(flags)
+	for _, word := range options {
 		_, auth := isAuth(word)
 		number, jobs := strings.CutPrefix(word, "-j")
 		if !auth && !(jobs && strings.Trim(number, "0123456789") == "") {

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"math"
 	"os"
 	"time"
 
@@ -91,7 +92,11 @@ func reserve(pipe *os.File, tokens int) error {
 		if size, err := unix.FcntlInt(uintptr(fd), unix.F_GETPIPE_SZ, 0); err != nil || size >= want {
 			return err
 		}
-		if _, err := unix.FcntlInt(uintptr(fd), unix.F_SETPIPE_SZ, want); err != nil {
+		var err error = unix.EINVAL
+		if want <= math.MaxInt32 { // the kernel looks at 32 bits
+			_, err = unix.FcntlInt(uintptr(fd), unix.F_SETPIPE_SZ, want)
+		}
+		if err != nil {
 			return fmt.Errorf("a pipe cannot be made large enough for %d tokens (%d bytes, %w); raise the sysctl fs.pipe-max-size", tokens, want, err)
 		}
 		return nil
