@@ -232,13 +232,7 @@ func (r *mapRun) open(shop *workshop) error {
 			return err
 		}
 		r.gate.never = func(reason string) { r.fail(errors.New(reason)) }
-		r.gate.say = func(reason string) {
-			if reason == "" {
-				r.screen.reason.Store(nil)
-				return
-			}
-			r.screen.reason.Store(&reason)
-		}
+		r.gate.say = r.screen.holds
 	}
 	r.delivery = &delivery{
 		queue: make(chan *finished, deliveryQueue), quit: make(chan struct{}), done: make(chan struct{}),

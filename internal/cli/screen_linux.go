@@ -108,6 +108,15 @@ func (s *screen) ticks() (<-chan time.Time, func()) {
 	return t.C, t.Stop
 }
 
+// holds notes why nothing is started; "" when something is.
+func (s *screen) holds(reason string) {
+	if reason == "" {
+		s.reason.Store(nil)
+		return
+	}
+	s.reason.Store(&reason)
+}
+
 // view is the terminal as it is now.
 func (s *screen) view() progress.View {
 	v := progress.View{Color: s.color, ASCII: !utf8Locale()}

@@ -33,7 +33,9 @@ import (
 // serves the pool can know that: when nothing runs, a pool of ours is filled up.
 type tokens struct {
 	pool     *jobserver.Client
-	served   int           // tokens of the pool, where it is ours; else 0
+	served   int        // tokens of the pool, where it is ours; else 0
+	ends     []*os.File // of that pool, which commands may open by our number
+	say      func(reason string)
 	freed    chan struct{} // no command runs any more
 	lifeline *os.File      // has no other use than to be open
 	line     *os.File      // its read end
@@ -96,7 +98,7 @@ func (r *mapRun) takePart(auth jobserver.Auth) error {
 	if r.plan.jobsFile != "" {
 		most = max(most, jobsRoom(r.plan.cpus))
 	}
-	k := &tokens{freed: make(chan struct{}, 1), kept: make(chan struct{})}
+	k := &tokens{say: r.screen.holds, freed: make(chan struct{}, 1), kept: make(chan struct{})}
 	var err error
 	if k.pool, err = jobserver.Open(auth, most-1); err != nil {
 		return err
@@ -119,7 +121,7 @@ func (r *mapRun) serve(flags string) error {
 	if err := r.takePart(here); err != nil {
 		return fmt.Errorf("--jobserver: %w", err)
 	}
-	r.tokens.served = p.jobs - 1
+	r.tokens.served, r.tokens.ends = p.jobs-1, []*os.File{read, write}
 	there := jobserver.Auth{Jobs: p.jobs}
 	if p.JobServer == "fifo" {
 		// The pipe has no name that could be left behind: this one ends with us.
@@ -144,7 +146,9 @@ func (k *tokens) enter(stop <-chan struct{}) (bool, error) {
 	if k == nil {
 		return true, nil
 	}
+	defer k.say("")
 	for !k.first() {
+		k.say("waiting for a job slot of the jobserver")
 		ok, err := k.pool.Take(stop, k.freed)
 		if ok {
 			k.mu.Lock()

@@ -308,3 +308,21 @@ func TestTokensOfOthers(t *testing.T) {
 	check(t, r.cmd.Wait())
 	r.whole(t, len(poolTokens)-1)
 }
+
+// Who waits for a token leaves all the same when it is told to.
+func TestWaitForTokenEnds(t *testing.T) {
+	t.Parallel()
+	r := startPool(t, false, len(poolTokens)-1, "map", "-j4", leaf, ":::", "1", "2", "3", "4", "5")
+	r.runs(t, 2)
+	all := watched(t, below(r.cmd.Process.Pid, ""))
+	check(t, r.cmd.Process.Signal(syscall.SIGTERM))
+	_ = r.cmd.Wait()
+	if n := r.free(t); n != 1 { // before it leaves
+		t.Errorf("%d tokens are in the pool", n)
+	}
+	awaitEnds(t, all)
+	if code := r.cmd.ProcessState.ExitCode(); code != 128+int(syscall.SIGTERM) {
+		t.Errorf("exit code %d: %s", code, r.stderr.String())
+	}
+	r.whole(t, len(poolTokens)-1)
+}
