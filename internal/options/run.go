@@ -47,18 +47,18 @@ A line is a task: a command for the shell, and before it what else is known.
   clean: after: fetch  ./clean data.csv
   after: fetch, clean  ./report
 
-A word that ends with a colon before the command is a field: after: is followed by
-the names of tasks, time: by how long this one is expected to take, any other is
-its name. "--" ends the fields, where the command's own first word ends with a
-colon. Empty lines and those that begin with # are remarks. A line may be JSON,
-with a folder and variables of its own:
+A word that ends with a colon before the command is a field: after: is followed
+by the names of tasks, time: by how long this one is expected to take, any other
+is its name. "--" ends the fields, where the command's own first word ends with
+a colon. Empty lines and those that begin with # are remarks. A line may be
+JSON, with a folder and variables of its own:
 
   {"name": "test", "cmd": "make test", "after": ["clean"], "seconds": 20,
    "cwd": "src", "env": {"CI": "1"}}      (all in one line)
 
-Of the tasks that may start, the one with the longest way to the end is first. If
-a task fails, those that wait for it are skipped and all others run; with --halt
-soon,fail=1 nothing more is started.`
+Of the tasks that may start, the one with the longest way to the end is first.
+If a task fails, those that wait for it are skipped and all others run; with
+--halt soon,fail=1 nothing more is started.`
 
 // RunExample teaches by examples.
 const RunExample = `  # run it, four tasks at a time; see what would run, in which order
@@ -66,15 +66,15 @@ const RunExample = `  # run it, four tasks at a time; see what would run, in whi
   tutti run --dry-run --tag tasks
   # tasks made by a program
   ./make-tasks | tutti run -
-  # note what is done; after a failure or a crash, the same line does only the rest
+  # note what is done; after a failure or a crash, this does only the rest
   tutti run --joblog tasks.log --resume tasks
   # stop at the first failure, as make does without -k
   tutti run --halt soon,fail=1 tasks`
 
 // RunAfter says how run ends.
-const RunAfter = `The exit code is the number of tasks that failed or were skipped, 101 if more than
-100, 255 for wrong usage or an error of tutti's own, 128 + signal after Ctrl-C,
-SIGTERM or SIGHUP. Signals do what they do in tutti map.`
+const RunAfter = `The exit code is the number of tasks that failed or were skipped, 101 if more
+than 100, 255 for wrong usage or an error of tutti's own, 128 + signal after
+Ctrl-C, SIGTERM or SIGHUP. Signals do what they do in tutti map.`
 
 // AttachRun makes cmd the command run; see Attach. It knows no options but those
 // that have a meaning there, and takes them behind the file, too.
