@@ -135,11 +135,11 @@ func (r *mapRun) run(jobs iter.Seq[*job]) error {
 	stop := r.background()
 	go r.delivery.run()
 	r.work(atOnce)
+	stop()
+	r.supply.halt()
 	if err := r.tokens.close(); err != nil {
 		r.note(fmt.Errorf("give the jobserver's tokens back: %w", err))
 	}
-	stop()
-	r.supply.halt()
 	if r.data != nil {
 		r.data.halt()
 	}

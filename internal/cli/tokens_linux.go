@@ -41,10 +41,12 @@ type tokens struct {
 	line     *os.File      // its read end
 	kept     chan struct{} // closed: no keeper runs any more, and none is wanted
 
-	mu      sync.Mutex
-	running int
-	strays  bool // something runs on that may hold tokens
-	closing bool
+	entering sync.Mutex // held in enter
+	mu       sync.Mutex // over what follows
+	running  int
+	taken    int  // tokens that are counted: one that enter has just taken is not yet
+	strays   bool // something runs on that may hold tokens
+	closing  bool
 }
 
 // lent is a file that commands have under a number.
@@ -74,7 +76,9 @@ func (r *mapRun) enlist() error {
 		if auth.Jobs > 0 {
 			most = auth.Jobs
 		}
-		p.jobs = min(p.jobs, most)
+		if p.jobs = min(p.jobs, most); p.jobs == 1 && p.jobsFile == "" {
+			return nil // it needs no token
+		}
 		if err = r.takePart(auth); err == nil {
 			return nil
 		}
@@ -146,6 +150,8 @@ func (k *tokens) enter(stop <-chan struct{}) (bool, error) {
 	if k == nil {
 		return true, nil
 	}
+	k.entering.Lock()
+	defer k.entering.Unlock()
 	defer k.say("")
 	for !k.first() {
 		k.say("waiting for a job slot of the jobserver")
@@ -154,6 +160,7 @@ func (k *tokens) enter(stop <-chan struct{}) (bool, error) {
 			k.mu.Lock()
 			defer k.mu.Unlock()
 			k.running++
+			k.taken++
 			return true, k.settleLocked()
 		}
 		select {
@@ -205,8 +212,8 @@ func (k *tokens) leave(strays bool) error {
 // settleLocked gives back what is held and not needed, and fills a pool of ours up
 // when nobody can have any of its tokens.
 func (k *tokens) settleLocked() error {
-	held, err := k.pool.Held()
-	for ; err == nil && held > max(k.running-1, 0); held-- {
+	var err error
+	for ; err == nil && k.taken > max(k.running-1, 0); k.taken-- {
 		err = k.pool.Give()
 	}
 	if err != nil || k.running > 0 || k.served == 0 || k.strays {
@@ -258,14 +265,19 @@ func (k *tokens) startKeeper() (*proc.Process, error) {
 	})
 }
 
-// close gives all back. The workers have left.
+// close gives all back. The workers have left, and nobody enters any more.
 func (k *tokens) close() error {
 	if k == nil {
 		return nil
 	}
+	k.entering.Lock()
+	defer k.entering.Unlock()
 	k.mu.Lock()
-	k.closing, k.running = true, 0
-	err := k.settleLocked()
+	held, err := k.pool.Held()
+	k.closing, k.running, k.taken = true, 0, held
+	if err == nil {
+		err = k.settleLocked()
+	}
 	k.mu.Unlock()
 	err = errors.Join(err, k.lifeline.Close())
 	<-k.kept

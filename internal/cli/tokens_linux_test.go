@@ -15,6 +15,9 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/tutti-run/tutti/internal/jobserver"
+	"github.com/tutti-run/tutti/internal/options"
 )
 
 // poolTokens are those of the tests' pools, each another byte.
@@ -325,4 +328,35 @@ func TestWaitForTokenEnds(t *testing.T) {
 		t.Errorf("exit code %d: %s", code, r.stderr.String())
 	}
 	r.whole(t, len(poolTokens)-1)
+}
+
+// A token that was taken and is not counted yet is not given back when another
+// command ends.
+func TestTokenInFlight(t *testing.T) {
+	t.Parallel()
+	read, write, err := jobserver.Serve(6)
+	check(t, err)
+	defer func() { read.Close(); write.Close() }()
+	r := &mapRun{plan: &plan{Map: new(options.Map), jobs: 6}, screen: new(screen)}
+	check(t, r.takePart(jobserver.Auth{Read: int(read.Fd()), Write: int(write.Fd()), Jobs: 6}))
+	k := r.tokens
+	for range 3 {
+		if ok, err := k.enter(nil); !ok || err != nil {
+			t.Fatal(ok, err)
+		}
+	}
+	if ok, err := k.pool.Take(nil, nil); !ok || err != nil { // as enter does
+		t.Fatal(ok, err)
+	}
+	check(t, k.leave(false))
+	held, err := k.pool.Held()
+	check(t, err)
+	if held != 2 { // for the second of two that run, and for the one that is about to
+		t.Errorf("%d tokens are held", held)
+	}
+	close(k.kept)
+	check(t, k.close())
+	if free, err := unix.IoctlGetInt(int(read.Fd()), unix.TIOCINQ); free != 5 || err != nil {
+		t.Errorf("%d tokens are in the pool, %v", free, err)
+	}
 }
