@@ -16,32 +16,34 @@ import (
 
 // layers says which packages of this module a package may import.
 var layers = map[string][]string{
-	"topo":              {},
-	"shm":               {},
-	"sched":             {"internal/nearest"},
-	"sim":               {"internal/core", "sched"},
-	"ipc":               {"internal/codec", "internal/waitfor", "shm"},
-	"internal/codec":    {},
-	"internal/core":     {},
-	"internal/proc":     {},
-	"internal/command":  {},
-	"internal/journal":  {},
-	"internal/record":   {},
-	"internal/results":  {},
-	"internal/progress": {},
-	"internal/waitfor":  {},
-	"internal/nearest":  {},
-	"internal/spool":    {"shm"},
-	"internal/options":  {"internal/command", "internal/nearest", "internal/record"},
-	"internal/engine":   {"internal/core", "internal/proc", "sched", "shm", "topo"},
-	".":                 {"internal/codec", "internal/core", "internal/engine", "ipc", "sched", "shm", "topo"},
-	"internal/cli": {".", "internal/command", "internal/core", "internal/journal", "internal/nearest", "internal/options", "internal/proc",
+	"topo":               {},
+	"shm":                {},
+	"sched":              {"internal/nearest"},
+	"sim":                {"internal/core", "sched"},
+	"ipc":                {"internal/codec", "internal/waitfor", "shm"},
+	"internal/codec":     {},
+	"internal/core":      {},
+	"internal/proc":      {},
+	"internal/command":   {},
+	"internal/journal":   {},
+	"internal/record":    {},
+	"internal/results":   {},
+	"internal/progress":  {},
+	"internal/waitfor":   {},
+	"internal/nearest":   {},
+	"internal/jobserver": {},
+	"internal/graph":     {"internal/core"},
+	"internal/spool":     {"shm"},
+	"internal/options":   {"internal/command", "internal/nearest", "internal/record"},
+	"internal/engine":    {"internal/core", "internal/proc", "sched", "shm", "topo"},
+	".":                  {"internal/codec", "internal/core", "internal/engine", "ipc", "sched", "shm", "topo"},
+	"internal/cli": {".", "internal/command", "internal/core", "internal/graph", "internal/jobserver", "internal/journal", "internal/nearest", "internal/options", "internal/proc",
 		"internal/progress", "internal/record", "internal/results", "internal/spool", "ipc", "shm", "topo"},
 	"cmd/tutti": {".", "internal/cli"},
 }
 
 // pure packages decide and never act.
-var pure = []string{"sched", "internal/core", "internal/nearest", "internal/waitfor", "sim"}
+var pure = []string{"sched", "internal/core", "internal/graph", "internal/nearest", "internal/waitfor", "sim"}
 
 var actors = []string{"os", "time", "sync", "sync/atomic", "context", "unsafe", "syscall", "net"}
 

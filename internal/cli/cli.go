@@ -114,6 +114,8 @@ func run(root *cobra.Command, name string, args []string) (code int, err error) 
 		if args, err = expanded(args); err != nil {
 			return code, err
 		}
+	} else if len(args) > 0 && args[0] == "run" {
+		code = exitMapUsage // lower ones count tasks
 	}
 	root.SetArgs(append(before[:len(before):len(before)], args...))
 	out := &spoken{to: os.Stdout}
@@ -158,6 +160,7 @@ func newRoot() *cobra.Command {
 may crash, hang or be killed while nothing is lost.
 
   tutti map 'gzip -9kf {}' ::: some/dir/*.log
+  tutti run tasks
   tutti lock database -- ./migrate`,
 		Version:       version(),
 		SilenceErrors: true,
@@ -174,7 +177,7 @@ may crash, hang or be killed while nothing is lost.
 		return fmt.Errorf("%w; %s --help lists the options", err, cmd.CommandPath())
 	})
 	root.CompletionOptions.DisableDefaultCmd = true
-	root.AddCommand(newMap("tutti map"), newSem("tutti sem"), newLock(), newBarrier(), newChan(), newTopic(), newIPC(), newMan(), newCompletion())
+	root.AddCommand(newMap("tutti map"), newRun(), newSem("tutti sem"), newLock(), newBarrier(), newChan(), newTopic(), newIPC(), newMan(), newCompletion())
 	root.AddCommand(newRuns(), newShow(), newResume(), newRerun())
 	return root
 }

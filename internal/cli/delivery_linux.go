@@ -25,6 +25,7 @@ type finished struct {
 	Dir     string        `cbor:"9,keyasint,omitempty"` // that it ran in; "" the run's
 	Attempt int64         `cbor:"10,keyasint,omitempty"`
 	Span    int64         `cbor:"11,keyasint,omitempty"` // see job.span
+	Unmet   string        `cbor:"12,keyasint,omitempty"` // what is to be said of those that are not run, since this one failed
 }
 
 // first is the number of the first job that it stands for.
@@ -187,14 +188,23 @@ func (d *delivery) print(f *finished) {
 	if f.Skip || d.err != nil {
 		return
 	}
+	if f.Result.How == unmet {
+		d.enter(f)
+		return
+	}
 	if err := d.deliver(f); err != nil {
 		d.fail(fmt.Errorf("write output: %w", err))
 		return
 	}
-	if r := &f.Result; r.How != endedItself || r.Fault != "" || len(r.Strays) > 0 {
+	if r := &f.Result; f.Unmet != "" || r.How != endedItself || r.Fault != "" || len(r.Strays) > 0 {
 		d.printer.out.flush() // what is said of a job follows what it wrote
 	}
 	d.screen.explain(f)
+	d.enter(f)
+}
+
+// enter has the job noted in the job log.
+func (d *delivery) enter(f *finished) {
 	if d.log != nil {
 		d.entries = append(d.entries, f.entry())
 	}

@@ -10,8 +10,8 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 )
 
-// Every console block in the docs is run: each line behind "$ " is a command,
-// and what follows is what it prints.
+// Every console block in the docs is run: each line behind "$ " is a command, which
+// goes on in lines behind "> ", and what follows is what it prints.
 func TestDocs(t *testing.T) {
 	pages, err := filepath.Glob("../../docs/*.md")
 	if err != nil {
@@ -52,6 +52,11 @@ func script(block string) string {
 		command, output, _ := strings.Cut(part, "\n")
 		if command == "" {
 			continue
+		}
+		for strings.HasPrefix(output, "> ") {
+			var more string
+			more, output, _ = strings.Cut(output[2:], "\n")
+			command += "\n" + more
 		}
 		n++
 		fmt.Fprintf(&run, "exec bash command%d.sh\ncmp stdout output%d\n", n, n)

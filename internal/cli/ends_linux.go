@@ -54,13 +54,28 @@ func (r *mapRun) admit(j *job) bool {
 	if r.gate != nil && !r.gate.pass(r.supply.stop) {
 		return false
 	}
+	ok, err := r.tokens.enter(r.supply.stop)
+	if err != nil {
+		r.fail(err)
+	}
+	if !ok {
+		return false
+	}
 	if err := j.setUp(); err != nil {
 		j.fault = err
-		if r.gate != nil {
-			r.gate.tell(event{ended: true})
-		}
+		r.vacate(&result{Exit: -1, Fault: err.Error()})
 	}
 	return true
+}
+
+// vacate notes that a command which was admitted runs no more.
+func (r *mapRun) vacate(res *result) {
+	if r.gate != nil {
+		r.gate.tell(event{ended: true, ok: res.ok()})
+	}
+	if err := r.tokens.leave(len(res.Strays) > 0); err != nil {
+		r.fail(fmt.Errorf("give a token of the jobserver back: %w", err))
+	}
 }
 
 // unrun settles a job that goes to no worker. The supply calls it.
@@ -113,7 +128,11 @@ func (r *mapRun) ended(j *job, res *result) {
 	if v.deliver {
 		f.Done = r.screen.jobs.Add(1)
 		r.screen.failed.Store(failed)
+		skipped := r.settle(j, f)
 		r.deliver(f)
+		for _, u := range skipped {
+			r.deliver(u)
+		}
 	} else {
 		r.drop(f, res)
 	}
@@ -193,9 +212,12 @@ func (r *mapRun) outcome() progress.Outcome {
 	defer r.mu.Unlock()
 	s := r.screen
 	o := progress.Outcome{
-		Done: s.jobs.Load(), Failed: s.failed.Load(), Skipped: s.skipped.Load(), Cut: r.course.cut, CutBy: r.reason.cutBy,
+		Done: s.jobs.Load(), Failed: s.failed.Load(), Skipped: s.skipped.Load(), Unmet: s.unmet.Load(), Cut: r.course.cut, CutBy: r.reason.cutBy,
 		Elapsed: time.Since(s.begin), CPU: time.Duration(r.course.cpu), CPUs: r.plan.cpus, Failures: s.failures,
-		Program: r.plan.program, JobLog: r.plan.JobLog, Run: r.notes.number(),
+		Program: r.plan.program, JobLog: r.plan.JobLog, Run: r.notes.number(), Again: "--retry-failed",
+	}
+	if r.plan.graph {
+		o.Again = "--resume"
 	}
 	switch {
 	case r.reason.signal != 0:
@@ -205,7 +227,7 @@ func (r *mapRun) outcome() progress.Outcome {
 	}
 	o.Waiting = int64(r.supply.waiting())
 	if total := s.total.Load(); total >= 0 {
-		o.NotStarted = max(total-o.Done-o.Skipped-o.Cut-o.Waiting, 0)
+		o.NotStarted = max(total-o.Done-o.Skipped-o.Unmet-o.Cut-o.Waiting, 0)
 	} else if r.course.stopped {
 		o.NotStarted = -1
 	}

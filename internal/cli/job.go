@@ -17,6 +17,7 @@ type job struct {
 	mark     mark
 	tag      string // slot open
 	dir      string // to run in; "" ours
+	env      []string
 	results  string // --results with the job's values in it
 	input    *intake
 	fixtures []fixture // made for it

@@ -451,13 +451,16 @@ func (l *liner) end() error {
 }
 
 // helperMain is what this program does when another of its processes started it to
-// hold something, or to keep a command; ok says that it was.
+// hold something, or to keep a command or tokens; ok says that it was.
 func helperMain(args []string) (code int, ok bool) {
 	if len(args) == 2 && args[0] == holderWord {
 		return holderMain(), true
 	}
 	if len(args) == 2 && args[0] == keeperWord {
 		return keeperMain(), true
+	}
+	if len(args) == 2 && args[0] == tokensWord {
+		return tokenKeeperMain(), true
 	}
 	return 0, false
 }

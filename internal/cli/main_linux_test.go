@@ -18,6 +18,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/tutti-run/tutti"
+	"github.com/tutti-run/tutti/internal/jobserver"
 	"github.com/tutti-run/tutti/internal/proc"
 	"github.com/tutti-run/tutti/ipc"
 )
@@ -63,6 +64,9 @@ func (l leakCheck) Run() int {
 	defer os.RemoveAll(state)
 	// What the tests were started with is not to reach the commands that they run.
 	if err := proc.CloseOnExecFrom(3); err != nil {
+		panic(err)
+	}
+	if err := os.Unsetenv(jobserver.FlagsVariable); err != nil {
 		panic(err)
 	}
 	if err := proc.BecomeSubreaper(); err != nil {

@@ -15,6 +15,8 @@ import (
 // where its inputs are. It does not change once the run has begun.
 type plan struct {
 	*options.Map
+	graph   bool   // jobs are tasks that wait for each other
+	shared  bool   // job slots are shared with other programs
 	program string // what messages call us: "tutti map", "parallel"
 	shell   string // that started us; "" unknown
 	tmpDir  string // --tmpdir, from the root; "" the system's
@@ -201,7 +203,7 @@ func (p *plan) gated() bool {
 	if p.Persistent != "" { // inputs are given to programs that run
 		return false
 	}
-	return p.halt != (core.Halt{}) || p.gate != (core.GateRules{}) || p.jobsFile != "" || p.Interactive || p.timeout.Percent > 0 || p.tries > 1 || p.slotted()
+	return p.graph || p.shared || p.halt != (core.Halt{}) || p.gate != (core.GateRules{}) || p.jobsFile != "" || p.Interactive || p.timeout.Percent > 0 || p.tries > 1 || p.slotted()
 }
 
 // slotted reports whether the slot of each job must be known before it starts:

@@ -245,7 +245,7 @@ func (p *plan) callOf(j *job) call {
 	r := &j.rendered
 	c := call{
 		Ticket: j.ticket, Seq: j.seq, Argv: r.Argv, Path: r.Path, Shell: r.Shell, Mark: j.mark, Dir: j.dir,
-		TimeoutNs: int64(p.timeout.After), Input: j.input, Slot: j.slot,
+		TimeoutNs: int64(p.timeout.After), Input: j.input, Slot: j.slot, Env: j.env,
 	}
 	if p.kept() { // as it was written
 		c.Mark = mark{}

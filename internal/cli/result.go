@@ -14,13 +14,14 @@ type call struct {
 	Path   string   `cbor:"4,keyasint,omitempty"` // Path, Shell and Display as in command.Rendered
 	Shell  string   `cbor:"5,keyasint,omitempty"`
 	// Display is sent only where the slot is still to be filled in.
-	Display   string  `cbor:"6,keyasint,omitempty"`
-	Mark      mark    `cbor:"7,keyasint,omitempty"`
-	Dir       string  `cbor:"8,keyasint,omitempty"`
-	TimeoutNs int64   `cbor:"9,keyasint,omitempty"`
-	Input     *intake `cbor:"10,keyasint,omitempty"`
-	Slot      int     `cbor:"11,keyasint,omitempty"` // from 1; 0: the worker's lane
-	Talks     bool    `cbor:"12,keyasint,omitempty"` // it is a program of --persistent: its standard files come by its slot's socket
+	Display   string   `cbor:"6,keyasint,omitempty"`
+	Mark      mark     `cbor:"7,keyasint,omitempty"`
+	Dir       string   `cbor:"8,keyasint,omitempty"`
+	TimeoutNs int64    `cbor:"9,keyasint,omitempty"`
+	Input     *intake  `cbor:"10,keyasint,omitempty"`
+	Slot      int      `cbor:"11,keyasint,omitempty"` // from 1; 0: the worker's lane
+	Talks     bool     `cbor:"12,keyasint,omitempty"` // it is a program of --persistent: its standard files come by its slot's socket
+	Env       []string `cbor:"13,keyasint,omitempty"` // NAME=value, before what it would have
 }
 
 // mark is what stands at the begin and at the end of each line of a command's
@@ -40,6 +41,7 @@ const (
 	notStarted // the run was ended before
 	lost       // its worker died
 	evicted    // it was ended because memory is short, and is to be run again
+	unmet      // it was not run, since what it waits for failed
 )
 
 // result is what became of a command.

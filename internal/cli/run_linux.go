@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"iter"
 	"os"
+	"slices"
 	"sync"
 	"time"
 
@@ -33,8 +34,11 @@ type mapRun struct {
 	files    []*os.File  // that workers inherit
 	handed   []int       // descriptors that we were started with, for commands
 	log      *journal.Log
-	notes    *notes // in the journal; nil: none are kept
-	early    func() // ends the watch for signals before the run
+	notes    *notes  // in the journal; nil: none are kept
+	tasks    *tasks  // of a graph; nil: inputs
+	tokens   *tokens // that others share; nil: none
+	lent     []lent  // files for commands
+	early    func()  // ends the watch for signals before the run
 
 	mu     sync.Mutex // over what follows
 	course course
@@ -55,7 +59,10 @@ func runPlan(p *plan) error {
 	if err != nil {
 		return err
 	}
-	early := quitEarly()
+	r := &mapRun{plan: p, screen: newScreen(p), handed: handed, early: quitEarly()}
+	if err := r.enlist(); err != nil {
+		return err
+	}
 	shop, err := newWorkshop(p)
 	if err != nil {
 		return err
@@ -69,7 +76,6 @@ func runPlan(p *plan) error {
 	if err := shop.count(p.needsTotal(shop.templates)); err != nil {
 		return err
 	}
-	r := &mapRun{plan: p, screen: newScreen(p), handed: handed, early: early}
 	jobs := iter.Seq[*job](shop.jobs)
 	if err := r.records(shop); err != nil {
 		return err
@@ -110,19 +116,28 @@ func runPlan(p *plan) error {
 // run runs the jobs.
 func (r *mapRun) run(jobs iter.Seq[*job]) error {
 	p := r.plan
+	if err := r.tokens.keep(); err != nil {
+		return err
+	}
 	unwatch := r.watchSignals()
 	r.early()
 	defer unwatch()
 	if r.data != nil {
 		go r.data.feed(r.fail)
 	}
-	go r.supply.read(jobs, func(total int64) {
-		r.screen.total.Store(total)
-		r.notes.total(total)
-	})
+	if r.tasks == nil {
+		go r.supply.read(jobs, func(total int64) {
+			r.screen.total.Store(total)
+			r.notes.total(total)
+		})
+	} else {
+		close(r.supply.inputs)
+	}
 	atOnce := p.jobs
 	if p.jobsFile != "" {
 		atOnce = max(atOnce, jobsRoom(p.cpus))
+	} else if r.tasks != nil {
+		atOnce = min(atOnce, len(r.tasks.graph.Tasks))
 	} else if r.neverBlocks() {
 		atOnce = min(atOnce, max(r.supply.look(atOnce), 1))
 	}
@@ -135,6 +150,9 @@ func (r *mapRun) run(jobs iter.Seq[*job]) error {
 	}
 	stop()
 	r.supply.halt()
+	if err := r.tokens.close(); err != nil {
+		r.note(fmt.Errorf("give the jobserver's tokens back: %w", err))
+	}
 	if r.data != nil {
 		r.data.halt()
 	}
@@ -217,7 +235,7 @@ func (r *mapRun) open(shop *workshop) error {
 	}
 	r.course.halt, r.course.tries, r.course.retryOn = core.HaltState{Halt: p.halt}, p.tries, p.retryOn
 	r.supply = newSupply(p.tries > 1 || r.programs != nil, r.unrun, r.callOf)
-	r.supply.dropped = r.data.discard
+	r.supply.dropped, r.supply.tasks = r.data.discard, r.tasks
 	if p.gated() {
 		r.supply.slots = newSlots(p.jobs)
 	}
@@ -230,13 +248,7 @@ func (r *mapRun) open(shop *workshop) error {
 			return err
 		}
 		r.gate.never = func(reason string) { r.fail(errors.New(reason)) }
-		r.gate.say = func(reason string) {
-			if reason == "" {
-				r.screen.reason.Store(nil)
-				return
-			}
-			r.screen.reason.Store(&reason)
-		}
+		r.gate.say = r.screen.holds
 	}
 	r.delivery = &delivery{
 		queue: make(chan *finished, deliveryQueue), quit: make(chan struct{}), done: make(chan struct{}),
@@ -296,9 +308,15 @@ func (r *mapRun) share() error {
 	if r.programs != nil {
 		streams = r.programs.sockets()
 	}
-	s.Handed, s.HandedAt = r.handed, fdPipes+len(streams)
+	s.Handed, s.HandedAt = slices.Clone(r.handed), fdPipes+len(streams)
 	for _, fd := range r.handed {
 		streams = append(streams, os.NewFile(uintptr(fd), "inherited"))
+	}
+	for _, l := range r.lent {
+		s.Handed, streams = append(s.Handed, l.as), append(streams, l.file)
+	}
+	if r.tokens != nil {
+		streams = append(streams, r.tokens.lifeline)
 	}
 	page, pageFile, err := newControl(s)
 	if err != nil {
@@ -341,9 +359,7 @@ func (r *mapRun) work(jobs int) {
 		if err != nil {
 			res = r.resultOfError(j, err)
 		}
-		if r.gate != nil {
-			r.gate.tell(event{ended: true, ok: res.ok()})
-		}
+		r.vacate(&res)
 		r.ended(j, &res)
 		r.supply.leave()
 		if nap > 0 {

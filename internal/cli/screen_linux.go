@@ -54,6 +54,7 @@ type screen struct {
 	jobs     atomic.Int64            // ended
 	failed   atomic.Int64
 	skipped  atomic.Int64
+	unmet    atomic.Int64
 	total    atomic.Int64 // -1 while unknown
 
 	failures []progress.Failure
@@ -108,6 +109,15 @@ func (s *screen) ticks() (<-chan time.Time, func()) {
 	return t.C, t.Stop
 }
 
+// holds notes why nothing is started; "" when something is.
+func (s *screen) holds(reason string) {
+	if reason == "" {
+		s.reason.Store(nil)
+		return
+	}
+	s.reason.Store(&reason)
+}
+
 // view is the terminal as it is now.
 func (s *screen) view() progress.View {
 	v := progress.View{Color: s.color, ASCII: !utf8Locale()}
@@ -134,7 +144,7 @@ const lastLineBytes = 1 << 10
 // state is the run as it is now; with its running jobs where they are wanted.
 func (s *screen) state(withJobs bool) progress.State {
 	st := progress.State{
-		Begin: s.begin, Now: time.Now(), Done: s.jobs.Load(), Failed: s.failed.Load(), Skipped: s.skipped.Load(),
+		Begin: s.begin, Now: time.Now(), Done: s.jobs.Load(), Failed: s.failed.Load(), Skipped: s.skipped.Load(), Unmet: s.unmet.Load(),
 		Total: s.total.Load(), Slots: s.plan.jobs,
 	}
 	if r := s.reason.Load(); r != nil {
@@ -216,7 +226,7 @@ func (s *screen) began(n newest) string {
 
 // step draws the bar for zenity at the end of a job.
 func (s *screen) step(f *finished) {
-	if s.how != showZenity || f.Skip || f.Again {
+	if s.how != showZenity || f.Skip || f.Again || f.Result.How == unmet {
 		return
 	}
 	s.stepped = f.Done
@@ -311,6 +321,9 @@ func (s *screen) explain(f *finished) {
 		s.say("job %d was ended to free memory; with --retries, or --retry-on oom, it would be run again: %s", f.Seq, f.Key)
 	case r.Fault != "":
 		s.say("job %d: %s: %s", f.Seq, r.Fault, f.Key)
+	}
+	if f.Unmet != "" {
+		s.say("%s", f.Unmet)
 	}
 	if !r.ok() && len(s.failures) < progress.FailuresNamed {
 		s.failures = append(s.failures, progress.Failure{Seq: f.Seq, How: how(r), Command: f.Key})

@@ -26,6 +26,7 @@ type supply struct {
 	unrun   func(*job)    // told of jobs that go to no worker
 	dropped func(*job)    // told of jobs that were read in vain
 	call    func(*job) call
+	tasks   *tasks          // in place of inputs; else nil
 	retry   bool            // jobs may come again
 	slots   *slots          // where each start is looked at one by one; else nil
 	admit   func(*job) bool // the last word before a start, false: none any more; nil: yes
@@ -188,10 +189,19 @@ func (s *supply) next() *job {
 			return j
 		}
 		from := inputs
-		if full {
+		if full || s.tasks != nil {
 			from = nil
 		}
+		var changed <-chan struct{}
+		if s.tasks != nil && !full {
+			j, left := s.tasks.take()
+			if j != nil || !left {
+				return j
+			}
+			changed = s.tasks.changed
+		}
 		select {
+		case <-changed:
 		case <-s.stop:
 			return nil
 		case <-s.idle:

@@ -113,6 +113,22 @@ func foreignEnv(env []string, slotVar string) []string {
 	})
 }
 
+// replaced is env with the variables of others, NAME=value, in place of its own. The
+// slice returned has no room that env has, too.
+func replaced(env, others []string) []string {
+	if len(others) == 0 {
+		return env[:len(env):len(env)]
+	}
+	all := slices.Clone(others)
+	for _, kv := range env {
+		name, _, _ := strings.Cut(kv, "=")
+		if !slices.ContainsFunc(others, func(o string) bool { return strings.HasPrefix(o, name+"=") }) {
+			all = append(all, kv)
+		}
+	}
+	return all
+}
+
 // follow does what the control page says, for as long as this process lives.
 func (w *runner) follow() {
 	held := false
@@ -284,7 +300,7 @@ func (w *runner) spec(c *call, slot int) (proc.Command, error) {
 	path, argv := c.exec(slot)
 	spec := proc.Command{
 		Path: path, Argv: argv, Stdout: w.stdout, Stderr: w.stderr, Handed: w.handed, Dir: c.Dir,
-		Env: append(w.env[:len(w.env):len(w.env)],
+		Env: append(replaced(w.env, c.Env),
 			"PARALLEL_SEQ="+strconv.FormatInt(c.Seq, 10), "PARALLEL_JOBSLOT="+strconv.Itoa(slot)),
 		Term: w.term, Nice: w.Nice,
 	}

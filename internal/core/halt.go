@@ -136,6 +136,7 @@ type HaltState struct {
 	Halt   Halt
 	ended  int64
 	failed int64
+	unmet  int64
 	met    bool
 	exit   int // once met
 }
@@ -218,11 +219,16 @@ func (h *HaltState) metExit(status int, total int64) int {
 // Failed returns how many jobs failed so far.
 func (h *HaltState) Failed() int64 { return h.failed }
 
+// Unmet notes n jobs that are not run, since what they wait for failed. A rule does
+// not count them; the exit status does.
+func (h *HaltState) Unmet(n int64) { h.unmet += n }
+
 // Halted reports whether the rule was met.
 func (h *HaltState) Halted() bool { return h.met }
 
 // ExitCode returns the exit status of the run, as GNU parallel's: the number of
-// failed jobs up to 100, 101 for more. If a success rule was met 0; if a fail or
+// failed jobs up to 100, 101 for more; those that were not run since others failed
+// are among them. If a success rule was met 0; if a fail or
 // done rule was met what held at that moment, for =1 the exit status of the job
 // that met it. With a percentage, met or not, the percentage of jobs that
 // failed, rounded up. (GNU parallel also takes the job's exit status where a
@@ -233,9 +239,9 @@ func (h *HaltState) ExitCode() int {
 	case h.met:
 		return h.exit
 	case h.Halt.Percent:
-		return percentOf(h.failed, h.ended)
+		return percentOf(h.failed+h.unmet, h.ended+h.unmet)
 	}
-	return ExitFailed(h.failed)
+	return ExitFailed(h.failed + h.unmet)
 }
 
 // percentOf returns part in a hundred of whole, rounded up: any failure shows.

@@ -167,3 +167,39 @@ func FuzzParseHalt(f *testing.F) {
 		}
 	})
 }
+
+// What was not run since others failed is in the exit status, and meets no rule.
+func TestUnmet(t *testing.T) {
+	t.Parallel()
+	h := HaltState{Halt: mustHalt(t, "soon,fail=2")}
+	h.Ended(1, 9)
+	h.Unmet(4)
+	if d := h.Ended(0, 9); d != Continue || h.ExitCode() != 5 || h.Failed() != 1 {
+		t.Errorf("%v, exit code %d, %d failed", d, h.ExitCode(), h.Failed())
+	}
+	if d := h.Ended(3, 9); d != Soon || h.ExitCode() != 2 {
+		t.Errorf("%v, exit code %d", d, h.ExitCode())
+	}
+	h = HaltState{Halt: mustHalt(t, "soon,fail=100%")}
+	h.Ended(1, 4)
+	h.Ended(0, 4)
+	h.Unmet(2)
+	if h.ExitCode() != 75 {
+		t.Errorf("exit code %d", h.ExitCode())
+	}
+	h = HaltState{}
+	h.Ended(1, 200)
+	h.Unmet(150)
+	if h.ExitCode() != 101 {
+		t.Errorf("exit code %d", h.ExitCode())
+	}
+}
+
+func mustHalt(t *testing.T, rule string) Halt {
+	t.Helper()
+	h, err := ParseHalt(rule)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return h
+}

@@ -27,6 +27,13 @@ func Attach(cmd *cobra.Command, m *Map) {
 		_, err := io.WriteString(c.OutOrStderr(), Help())
 		return err
 	})
+	settleErrors(cmd)
+	cmd.ValidArgsFunction = completeWords
+	complete(cmd, All())
+}
+
+// settleErrors has a wrong value say what is wrong with it, and nothing else.
+func settleErrors(cmd *cobra.Command) {
 	cmd.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
 		if wrong, ok := errors.AsType[*pflag.InvalidValueError](err); ok {
 			return wrong.Unwrap() // which says all
@@ -36,8 +43,11 @@ func Attach(cmd *cobra.Command, m *Map) {
 		}
 		return err
 	})
-	cmd.ValidArgsFunction = completeWords
-	for _, o := range All() {
+}
+
+// complete has the shell complete the values of options.
+func complete(cmd *cobra.Command, all []*Option) {
+	for _, o := range all {
 		if o.State == Refused || o.Name == "help" {
 			continue
 		}

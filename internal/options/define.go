@@ -17,9 +17,14 @@ const absent = "-1"
 // [Expand] returns as GNU parallel would: it has no next word for an optional
 // value and knows one letter an option.
 func Define(fs *pflag.FlagSet, m *Map) {
+	define(fs, m, All())
+	fs.SetInterspersed(false)
+}
+
+// define adds some of the options. Those that are left out have their defaults.
+func define(fs *pflag.FlagSet, m *Map, some []*Option) {
 	m.given = make(map[string]bool)
 	fs.SortFlags = false
-	fs.SetInterspersed(false)
 	fs.SetNormalizeFunc(func(_ *pflag.FlagSet, name string) pflag.NormalizedName {
 		if o, _ := find(name); o != nil && len(name) > 1 {
 			return pflag.NormalizedName(o.Name)
@@ -27,11 +32,13 @@ func Define(fs *pflag.FlagSet, m *Map) {
 		return pflag.NormalizedName(name)
 	})
 	for _, o := range All() {
-		if o.Name == "help" { // the command library's own
-			continue
-		}
 		if o.Default != "" {
 			o.setDefault(m)
+		}
+	}
+	for _, o := range some {
+		if o.Name == "help" { // the command library's own
+			continue
 		}
 		short := ""
 		if o.Short != "" {

@@ -23,12 +23,15 @@ func Man(cmd *cobra.Command, w io.Writer) error {
 	p.line(roff(name) + ` \- ` + roff(lowerFirst(cmd.Short)))
 	p.heading("SYNOPSIS")
 	isSem := semaphoreManual(cmd)
-	isMap := !isSem && mapOptions(cmd.LocalNonPersistentFlags())
+	isRun := runManual(cmd)
+	isMap := !isSem && !isRun && mapOptions(cmd.LocalNonPersistentFlags())
 	switch {
 	case isMap:
 		p.text("  " + strings.ReplaceAll(Usage, "\n", "\n  "))
 	case isSem:
 		p.text("  " + strings.ReplaceAll(SemUsage, "\n", "\n  "))
+	case isRun:
+		p.text("  " + RunUsage)
 	default:
 		p.text("  " + cmd.UseLine())
 	}
@@ -40,9 +43,13 @@ func Man(cmd *cobra.Command, w io.Writer) error {
 		p.heading("EXIT STATUS AND SIGNALS")
 		p.text(After)
 	case isSem:
-		p.semOptions()
+		p.list(semOptions())
 		p.heading("EXIT STATUS")
 		p.text(SemAfter)
+	case isRun:
+		p.list(runOptions())
+		p.heading("EXIT STATUS AND SIGNALS")
+		p.text(RunAfter)
 	default:
 		p.flags(cmd)
 	}
@@ -137,6 +144,14 @@ func (o *Option) argument() string {
 		return "[=" + o.Value + "]"
 	}
 	return ""
+}
+
+// list writes options without their groups.
+func (p page) list(all []*Option) {
+	p.heading("OPTIONS")
+	for _, o := range all {
+		p.option(o.spellings(), o.argument(), o.helpText())
+	}
 }
 
 func (p page) option(spellings []string, argument, text string) {

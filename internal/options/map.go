@@ -139,6 +139,7 @@ type Running struct {
 	Strays               string // keep or kill
 	Persistent           string // a program that is started once a slot and given one input after the other; "" none
 	Framing              string // line, nul or length: where its inputs and answers end
+	JobServer            string // auto, off, pipe or fifo
 	useSockets, useCores bool
 	gnu, tollef          bool
 }

@@ -72,7 +72,7 @@ func TestScan(t *testing.T) {
 func TestScanErrors(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct{ line, want string }{
-		{"--job 3", "option --job could be --jobs or --joblog; write a letter more"},
+		{"--job 3", "option --job could be --jobs, --jobserver or --joblog; write a letter more"},
 		{"--mem 3", "option --mem could be --memfree or --memsuspend; write a letter more"},
 		{"--keep-order=1", `option --keep-order takes no value, and "1" was given; leave it out`},
 		{"--max-lines=x", `option --max-lines takes a number, and "x" was given`},

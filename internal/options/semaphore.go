@@ -155,11 +155,3 @@ func SemHelp() string {
 
 // semaphoreManual reports whether a command is sem.
 func semaphoreManual(cmd *cobra.Command) bool { return cmd.Long == SemLong }
-
-// semOptions writes the options of sem.
-func (p page) semOptions() {
-	p.heading("OPTIONS")
-	for _, o := range semOptions() {
-		p.option(o.spellings(), o.argument(), o.helpText())
-	}
-}

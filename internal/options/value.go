@@ -71,7 +71,9 @@ func (o *Option) read(to any, s string) (err error) {
 }
 
 // closed reports whether Words are all that the value can be.
-func (o *Option) closed() bool { return o.Name == "strays" || o.Name == "trim" || o.Name == "framing" }
+func (o *Option) closed() bool {
+	return o.Name == "strays" || o.Name == "jobserver" || o.Name == "trim" || o.Name == "framing"
+}
 
 func (o *Option) readInt(to *int, s string) error {
 	if o.Arg == Counted {

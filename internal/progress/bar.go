@@ -17,7 +17,7 @@ func (v View) barText(s State, width int) string {
 	if s.Left.Known {
 		eta = units(s.Left.Left)
 	}
-	return v.cut(fmt.Sprintf("%s %d:%s=%s %s", percent, s.Done+s.Skipped, left, eta,
+	return v.cut(fmt.Sprintf("%s %d:%s=%s %s", percent, s.over(), left, eta,
 		v.command(s.Newest, width)), width)
 }
 
@@ -49,7 +49,7 @@ func (v View) Zenity(s State) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "\r# %s\r", v.cut(fmt.Sprintf("  %s sec %s", eta, v.command(s.Newest, v.columns())), v.columns()-2))
 	if s.Total > 0 {
-		percent := float64(min(s.Done+s.Skipped, s.Total)) * 100 / float64(s.Total)
+		percent := float64(min(s.over(), s.Total)) * 100 / float64(s.Total)
 		b.WriteString(strconv.FormatFloat(percent, 'g', 15, 64) + "\r") // a step for each job
 	} else if s.Total == 0 {
 		b.WriteString("100\r")

@@ -24,7 +24,7 @@ type part struct {
 // parts says how a run goes, most important things in the lowest ranks. How many
 // jobs run is said where it matters, or always.
 func (v View) parts(s State, always bool) []part {
-	ended := s.Done + s.Skipped
+	ended := s.over()
 	p := part{text: jobs(ended)}
 	if s.Total >= 0 {
 		p.text = fmt.Sprintf("%d/%s", ended, jobs(max(s.Total, ended)))
@@ -32,6 +32,9 @@ func (v View) parts(s State, always bool) []part {
 	list := []part{p}
 	if s.Failed > 0 {
 		list = append(list, part{text: fmt.Sprintf("%d failed", s.Failed), color: red, rank: 1})
+	}
+	if s.Unmet > 0 {
+		list = append(list, part{text: fmt.Sprintf("%d skipped", s.Unmet), color: red, rank: 1})
 	}
 	if s.Skipped > 0 {
 		list = append(list, part{text: fmt.Sprintf("%d done before", s.Skipped), rank: 5})

@@ -36,6 +36,7 @@ type State struct {
 	Done    int64 // ended in this run, failed ones included
 	Failed  int64
 	Skipped int64 // not run, since a job log says that they were done
+	Unmet   int64 // not run, since what they wait for failed
 	Running int64
 	Waiting int64 // failed, and wait to be tried again
 	Total   int64 // all of them, skipped ones included; below 0: not known yet
@@ -47,12 +48,15 @@ type State struct {
 	Left   Estimate
 }
 
-// left is how many jobs have not ended; below 0 if that is not known.
+// over is how many jobs have ended, or will not be run.
+func (s *State) over() int64 { return s.Done + s.Skipped + s.Unmet }
+
+// left is how many jobs are not over; below 0 if that is not known.
 func (s *State) left() int64 {
 	if s.Total < 0 {
 		return -1
 	}
-	return max(s.Total-s.Done-s.Skipped, 0)
+	return max(s.Total-s.over(), 0)
 }
 
 // percent is how much of the run is over, rounded down: 100 is said only when
@@ -64,7 +68,7 @@ func (s *State) percent() int64 {
 	case s.left() == 0:
 		return 100
 	}
-	return min((s.Done+s.Skipped)*100/s.Total, 99)
+	return min(s.over()*100/s.Total, 99)
 }
 
 // View is where and how something is shown.

@@ -93,7 +93,7 @@ func sheet(t *testing.T) string {
 	write("zenity, at the begin", fmt.Sprintf("%q", View{Width: 60}.Zenity(begin)))
 	write("plain", View{}.Plain(begin), View{}.Plain(run), View{Color: true}.Plain(held), View{}.Plain(many()), View{}.Plain(end))
 	write("running", View{Color: true}.Running(run)...)
-	o := Outcome{Done: 400, Failed: 3, Elapsed: 9100 * time.Millisecond, CPU: 17563 * time.Millisecond, CPUs: 2, Program: "tutti map",
+	o := Outcome{Done: 400, Failed: 3, Elapsed: 9100 * time.Millisecond, CPU: 17563 * time.Millisecond, CPUs: 2, Program: "tutti map", Again: "--retry-failed",
 		Failures: []Failure{{17, "exit status 3", "convert a.png a.jpg"}, {23, "killed by signal 9 (killed)", "convert 'b\x1b[2J.png'"},
 			{360, "timed out", "convert c.png"}}}
 	write("summary", View{}.Summary(o)...)
@@ -104,7 +104,11 @@ func sheet(t *testing.T) string {
 	write("summary, many failed, a job log", View{}.Summary(o)...)
 	write("summary, nothing failed", View{}.Summary(Outcome{Done: 1, Elapsed: 81 * time.Minute, NotStarted: -1})...)
 	write("summary, ended early", View{}.Summary(Outcome{Done: 3, Elapsed: time.Second, Why: "SIGINT", Cut: 2, CutBy: "SIGINT", NotStarted: 1})...)
-	early := Outcome{Done: 1, Failed: 1, Why: "--halt now,fail=1", Cut: 1, CutBy: "--halt now,fail=1", NotStarted: -1, Last: Failure{1, "exit status 1", "false 1"}}
+	early := Outcome{Done: 1, Failed: 1, Why: "--halt now,fail=1", Cut: 1, CutBy: "--halt now,fail=1", NotStarted: -1, Last: Failure{1, "exit status 1", "false 1"}, Again: "--retry-failed"}
+	unmet := end
+	unmet.Unmet, unmet.Failed = 4, 1
+	write("unmet", View{Width: 80}.Line(unmet))
+	write("summary, unmet", View{}.Summary(Outcome{Done: 3, Failed: 1, Unmet: 2, Elapsed: time.Second, Program: "tutti run", JobLog: "log", Again: "--resume"})...)
 	write("summary, ended by a rule", View{}.Summary(early)...)
 	write("early", View{Color: true}.Early(early), View{}.Early(Outcome{Why: "SIGHUP", NotStarted: 4, Cut: 1, CutBy: "SIGTERM"}), View{}.Early(Outcome{Why: "SIGQUIT", Cut: 2}))
 	return b.String()

@@ -17,6 +17,7 @@ type Failure struct {
 type Outcome struct {
 	Done, Failed int64
 	Skipped      int64   // not run, since a job log says that they were done
+	Unmet        int64   // not run, since what they wait for failed
 	Cut          int64   // that ran and were ended with the run
 	Waiting      int64   // that failed, and were to be tried again when the run ended
 	NotStarted   int64   // left over when the run ended early; below 0: not known how many
@@ -30,6 +31,7 @@ type Outcome struct {
 	Program      string        // as it was called: "tutti map", "parallel"
 	JobLog       string        // where one was written
 	Run          int           // its number in the journal; 0: none is kept
+	Again        string        // the option that runs the failed ones again
 }
 
 // FailuresNamed is how many failed jobs Summary names at most.
@@ -53,12 +55,12 @@ func (v View) Summary(o Outcome) []string {
 	case o.Failed == 0:
 		return lines
 	}
-	again := fmt.Sprintf("to run the failed ones again: %s --retry-failed --joblog %s", o.Program, Quote(o.JobLog))
+	again := fmt.Sprintf("to run the failed ones again: %s %s --joblog %s", o.Program, o.Again, Quote(o.JobLog))
 	switch {
 	case o.JobLog == "" && o.Run > 0:
 		again = fmt.Sprintf("to run the failed ones again: tutti rerun %d --failed", o.Run)
 	case o.JobLog == "":
-		again = "with a job log (--joblog FILE), --retry-failed would run only the failed ones again"
+		again = fmt.Sprintf("with a job log (--joblog FILE), %s would run only the failed ones again", o.Again)
 	}
 	return append(lines, again)
 }
@@ -104,6 +106,9 @@ func (v View) figures(o Outcome) string {
 func (v View) counts(o Outcome) (list []string) {
 	if o.Failed > 0 {
 		list = append(list, v.paint(red, fmt.Sprintf("%d failed", o.Failed)))
+	}
+	if o.Unmet > 0 {
+		list = append(list, v.paint(red, fmt.Sprintf("%d skipped, since what they wait for failed", o.Unmet)))
 	}
 	switch {
 	case o.Cut > 0 && o.CutBy == o.Why && o.Why != "":
