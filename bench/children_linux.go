@@ -4,18 +4,18 @@ import (
 	"fmt"
 	"os"
 	"syscall"
-	"unsafe"
-
-	"golang.org/x/sys/unix"
 )
 
 // children are the roles in which the bench starts itself again, as its own
 // counterpart in another process. The echoes end when their pipe (descriptor 3) is
 // closed, which also happens when the bench is killed.
 var children = map[string]func() error{
-	"pipe":   answerPipe,
-	"futex":  func() error { return answerMemory(true) },
-	"spin":   func() error { return answerMemory(false) },
+	"pipe":  answerPipe,
+	"futex": func() error { return answerMemory(func(m memory) { m.rally().answer(true, true) }) },
+	"spin":  func() error { return answerMemory(func(m memory) { m.rally().answer(false, false) }) },
+
+	"futex-there": func() error { return answerMemory(func(m memory) { m.rally().answer(true, false) }) },
+
 	"memory": mapInputs,
 
 	"master":          func() error { return beMaster(false) },
@@ -59,10 +59,10 @@ func answerPipe() error {
 
 // answerMemory plays the second side in the memory behind descriptor 5. Another
 // goroutine ends the process with the pipe.
-func answerMemory(park bool) error {
-	page, err := unix.Mmap(5, 0, pageSize, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_SHARED)
+func answerMemory(side func(memory)) error {
+	m, err := mapMemory(5)
 	if err != nil {
-		return fmt.Errorf("map the page: %w", err)
+		return err
 	}
 	go func() {
 		if err := answerPipe(); err != nil {
@@ -70,6 +70,6 @@ func answerMemory(park bool) error {
 		}
 		os.Exit(0)
 	}()
-	rallyOn(unsafe.Pointer(&page[0])).answer(park)
+	side(m)
 	return nil
 }

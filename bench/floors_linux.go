@@ -38,7 +38,7 @@ func betweenThreads(n int64, park bool) func(context.Context) (figure, error) {
 		page := make([]atomic.Uint32, pageSize/4)
 		r := rallyOn(unsafe.Pointer(&page[0]))
 		var other sync.WaitGroup
-		other.Go(func() { r.answer(park) })
+		other.Go(func() { r.answer(park, park) })
 		elapsed, balls := r.serve(uint32(n), park)
 		other.Wait()
 		return outcome{N: int64(balls), Ns: elapsed.Nanoseconds()}.microseconds(), nil
@@ -46,55 +46,69 @@ func betweenThreads(n int64, park bool) func(context.Context) (figure, error) {
 }
 
 // betweenProcesses is betweenThreads with the other side in a process of its own.
-func betweenProcesses(n int64, park bool) func(context.Context) (figure, error) {
-	return withOther(park, func(r rally) (figure, error) {
-		elapsed, balls := r.serve(uint32(n), park)
+func betweenProcesses(where placing, n int64, park bool) func(context.Context) (figure, error) {
+	return withOther(where, roleOf(park), 0, func(m memory) (figure, error) {
+		elapsed, balls := m.rally().serve(uint32(n), park)
 		return outcome{N: int64(balls), Ns: elapsed.Nanoseconds()}.microseconds(), nil
 	})
 }
 
 // restedProcesses is betweenProcesses through a futex, with a rest before each
 // ball, so that the other side is asleep and its CPU idle; the median in µs.
-func restedProcesses(n int64) func(context.Context) (figure, error) {
-	return withOther(true, func(r rally) (figure, error) {
-		runtime.LockOSThread()
-		defer runtime.UnlockOSThread()
-		ball := uint32(0)
-		f, err := medianOf(n, time.Microsecond, func() (time.Duration, error) {
-			time.Sleep(rest)
-			begin := time.Now()
-			ball++
-			play(r.ask, ball, true)
-			await(r.reply, ball, true)
-			return time.Since(begin), nil
-		})
-		play(r.ask, over, true)
-		return f, err
-	})
+func restedProcesses(where placing, n int64) func(context.Context) (figure, error) {
+	return withOther(where, roleOf(true), 0, func(m memory) (figure, error) { return m.rally().rested(n, true) })
 }
 
-// withOther runs one side of a rally here, with another process as the other side.
-func withOther(park bool, side func(rally) (figure, error)) func(context.Context) (figure, error) {
-	role := "spin"
+// restedWake is the way there alone: from before the other side is woken until it has
+// said so in a word that this side polls.
+func restedWake(where placing, n int64) func(context.Context) (figure, error) {
+	return withOther(where, "futex-there", 0, func(m memory) (figure, error) { return m.rally().rested(n, false) })
+}
+
+func roleOf(park bool) string {
 	if park {
-		role = "futex"
+		return "futex"
 	}
+	return "spin"
+}
+
+// memory is a page for a rally and what follows it, which two processes share.
+type memory []byte
+
+func (m memory) rally() rally { return rallyOn(unsafe.Pointer(&m[0])) }
+
+// mapMemory maps all of a file.
+func mapMemory(fd int) (memory, error) {
+	var st unix.Stat_t
+	if err := unix.Fstat(fd, &st); err != nil {
+		return nil, fmt.Errorf("how large the shared memory is: %w", err)
+	}
+	m, err := unix.Mmap(fd, 0, int(st.Size), unix.PROT_READ|unix.PROT_WRITE, unix.MAP_SHARED)
+	if err != nil {
+		return nil, fmt.Errorf("map the shared memory: %w", err)
+	}
+	return m, nil
+}
+
+// withOther runs one side here, with a child in a role as the other side, and a page
+// and more bytes of memory between them.
+func withOther(where placing, role string, more int64, side func(memory) (figure, error)) func(context.Context) (figure, error) {
 	return func(context.Context) (figure, error) {
 		fd, err := unix.MemfdCreate("tutti-bench", unix.MFD_CLOEXEC)
 		if err != nil {
 			return figure{}, err
 		}
-		memory := os.NewFile(uintptr(fd), "memfd")
-		defer memory.Close()
-		if err := memory.Truncate(pageSize); err != nil {
+		file := os.NewFile(uintptr(fd), "memfd")
+		defer file.Close()
+		if err := file.Truncate(pageSize + more); err != nil {
 			return figure{}, err
 		}
-		page, err := unix.Mmap(fd, 0, pageSize, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_SHARED)
+		m, err := mapMemory(fd)
 		if err != nil {
 			return figure{}, err
 		}
-		defer unix.Munmap(page)
-		other, err := startEcho(role, memory)
+		defer unix.Munmap(m)
+		other, err := startEcho(role, file)
 		if err != nil {
 			return figure{}, err
 		}
@@ -102,7 +116,12 @@ func withOther(park bool, side func(rally) (figure, error)) func(context.Context
 		if err := other.hello(); err != nil {
 			return figure{}, err
 		}
-		return side(rallyOn(unsafe.Pointer(&page[0])))
+		restore, err := where.place(other)
+		if err != nil {
+			return figure{}, err
+		}
+		defer restore()
+		return side(m)
 	}
 }
 

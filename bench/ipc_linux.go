@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"runtime"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -14,8 +13,8 @@ import (
 	"github.com/tutti-run/tutti/ipc"
 )
 
-// Measurements of package ipc. Two processes are two pinned processes: the bench's
-// calling thread on the first CPU that it may use, and a child on the second.
+// Measurements of package ipc. Two processes are this one and a child, on a CPU each
+// where nothing else is said.
 
 // words64 is a message of 64 bytes.
 type words64 [8]uint64
@@ -32,56 +31,17 @@ func init() {
 	children["ipc-echo-polling"] = func() error { return answerIPC(echoPolling) }
 	children["ipc-receive"] = func() error { return answerIPC(func(s *ipc.Space) error { return receiveAll(s, 1) }) }
 	children["ipc-receive-batch"] = func() error { return answerIPC(func(s *ipc.Space) error { return receiveAll(s, ipcBatch) }) }
+	children["ipc-receive-many"] = func() error { return answerIPC(receiveMany) }
+	children["ipc-next-owner"] = func() error { return answerIPC(takeOver) }
 	children["ipc-read"] = func() error { return answerIPC(readStream) }
 	children["ipc-hold"] = func() error { return answerIPC(holdMutex) }
+	children["ring-read"] = func() error { return answerMemory(readRing) }
 	children["pipe-read"] = readPipe
-}
-
-// twoOfOurCPUs are the first two that this process may use.
-func twoOfOurCPUs() (cpus [2]int, err error) {
-	var set unix.CPUSet
-	if err := unix.SchedGetaffinity(os.Getpid(), &set); err != nil {
-		return cpus, err
-	}
-	n := 0
-	for cpu := 0; cpu < len(set)*64 && n < 2; cpu++ {
-		if set.IsSet(cpu) {
-			cpus[n] = cpu
-			n++
-		}
-	}
-	if n < 2 {
-		return cpus, errors.New("the two sides run on a CPU each, and this process may use one only")
-	}
-	return cpus, nil
-}
-
-// pinThread keeps the calling goroutine on a CPU until the function that it returns is
-// called.
-func pinThread(cpu int) (restore func(), err error) {
-	runtime.LockOSThread()
-	var before, one unix.CPUSet
-	if err = unix.SchedGetaffinity(0, &before); err == nil {
-		one.Set(cpu)
-		err = unix.SchedSetaffinity(0, &one)
-	}
-	if err != nil {
-		runtime.UnlockOSThread()
-		return nil, err
-	}
-	return func() {
-		_ = unix.SchedSetaffinity(0, &before) // it was allowed before
-		runtime.UnlockOSThread()
-	}, nil
 }
 
 // withIPC calls f with a space that a child in that role has open too. first prepares
 // the space before the child comes.
-func withIPC(role string, first func(*ipc.Space) error, f func(*ipc.Space, *echo) (figure, error)) (figure, error) {
-	cpus, err := twoOfOurCPUs()
-	if err != nil {
-		return figure{}, err
-	}
+func withIPC(where placing, role string, first func(*ipc.Space) error, f func(*ipc.Space, *echo) (figure, error)) (figure, error) {
 	s, err := ipc.Anonymous(ipcSpaceBytes, ipc.Options{})
 	if err != nil {
 		return figure{}, err
@@ -101,32 +61,15 @@ func withIPC(role string, first func(*ipc.Space) error, f func(*ipc.Space, *echo
 		return figure{}, err
 	}
 	defer other.stop()
-	var set unix.CPUSet
-	set.Set(cpus[1])
 	if err := other.hello(); err != nil {
 		return figure{}, err
 	}
-	if err := pinAll(other.cmd.Process.Pid, &set); err != nil {
-		return figure{}, err
-	}
-	restore, err := pinThread(cpus[0])
+	restore, err := where.place(other)
 	if err != nil {
 		return figure{}, err
 	}
 	defer restore()
 	return f(s, other)
-}
-
-// pinAll pins the threads that a process has; those that they start inherit it.
-func pinAll(pid int, set *unix.CPUSet) error {
-	threads, err := os.ReadDir(fmt.Sprintf("/proc/%d/task", pid))
-	for _, t := range threads {
-		tid := 0
-		if _, err := fmt.Sscan(t.Name(), &tid); err == nil {
-			_ = unix.SchedSetaffinity(tid, set) // it may have ended
-		}
-	}
-	return err
 }
 
 // answerIPC plays a role in the space behind descriptor 5, and answers the pipe once
@@ -205,7 +148,7 @@ func exchange(ctx context.Context, there, back *ipc.Chan[words64], polling bool,
 // messagePolling is the µs of 64 bytes there and back, with both sides polling.
 func messagePolling(n int64) func(context.Context) (figure, error) {
 	return func(ctx context.Context) (figure, error) {
-		return withIPC("ipc-echo-polling", makeBoth, func(s *ipc.Space, _ *echo) (figure, error) {
+		return withIPC(aCPUEach, "ipc-echo-polling", makeBoth, func(s *ipc.Space, _ *echo) (figure, error) {
 			there, back, err := openBoth(s)
 			begin := time.Now()
 			for i := -n / 10; i < n && err == nil; i++ {
@@ -222,7 +165,7 @@ func messagePolling(n int64) func(context.Context) (figure, error) {
 // messageParked is the µs of 64 bytes there and back after a rest.
 func messageParked(n int64) func(context.Context) (figure, error) {
 	return func(ctx context.Context) (figure, error) {
-		return withIPC("ipc-echo", makeBoth, func(s *ipc.Space, _ *echo) (figure, error) {
+		return withIPC(aCPUEach, "ipc-echo", makeBoth, func(s *ipc.Space, _ *echo) (figure, error) {
 			there, back, err := openBoth(s)
 			if err != nil {
 				return figure{}, err
@@ -239,8 +182,17 @@ func messageParked(n int64) func(context.Context) (figure, error) {
 	}
 }
 
+func openNumbers(s *ipc.Space) (*ipc.Chan[uint64], error) {
+	return ipc.OpenChan[uint64](s, "numbers", ipcRoom)
+}
+
+func makeNumbers(s *ipc.Space) error {
+	_, err := openNumbers(s)
+	return err
+}
+
 func receiveAll(s *ipc.Space, batch int) error {
-	c, err := ipc.OpenChan[uint64](s, "numbers", ipcRoom)
+	c, err := openNumbers(s)
 	if err != nil {
 		return err
 	}
@@ -276,12 +228,8 @@ func chanRate(n int64, batch int) func(context.Context) (figure, error) {
 		role = "ipc-receive-batch"
 	}
 	return func(ctx context.Context) (figure, error) {
-		make := func(s *ipc.Space) error {
-			_, err := ipc.OpenChan[uint64](s, "numbers", ipcRoom)
-			return err
-		}
-		return withIPC(role, make, func(s *ipc.Space, _ *echo) (figure, error) {
-			c, err := ipc.OpenChan[uint64](s, "numbers", ipcRoom)
+		return withIPC(aCPUEach, role, makeNumbers, func(s *ipc.Space, _ *echo) (figure, error) {
+			c, err := openNumbers(s)
 			if err != nil {
 				return figure{}, err
 			}
@@ -346,7 +294,7 @@ func ownerDeath(n int64) func(context.Context) (figure, error) {
 	return func(ctx context.Context) (figure, error) {
 		return medianOf(n, time.Millisecond, func() (took time.Duration, err error) {
 			nothing := func(*ipc.Space) error { return nil }
-			_, err = withIPC("ipc-hold", nothing, func(s *ipc.Space, other *echo) (figure, error) {
+			_, err = withIPC(aCPUEach, "ipc-hold", nothing, func(s *ipc.Space, other *echo) (figure, error) {
 				m, err := s.Mutex("m")
 				if err != nil {
 					return figure{}, err

@@ -99,7 +99,7 @@ func (w *workshop) ipcRows() []row {
 		title: "64 bytes to another process and back, both sides polling: two ways",
 		contenders: []contender{
 			{name: "ipc.Chan, two processes", kind: ours, ready: twoCPUs, round: messagePolling(w.size(1_000_000))},
-			{name: "cache line, two processes", kind: floor, ready: twoCPUs, round: betweenProcesses(w.size(2_000_000), false)},
+			{name: "cache line, two processes", kind: floor, ready: twoCPUs, round: betweenProcesses(aCPUEach, w.size(2_000_000), false)},
 			w.mpiRoundTrip(w.size(1_000_000)),
 		},
 		targets: []target{{bound: 0.4}},
@@ -108,7 +108,7 @@ func (w *workshop) ipcRows() []row {
 		title: fmt.Sprintf("64 bytes to another process and back after a rest of %v, in which it has gone to sleep; the median of %d", rest, parked),
 		contenders: []contender{
 			{name: "ipc.Chan, two processes", kind: ours, ready: twoCPUs, round: messageParked(parked)},
-			{name: bareFutex, kind: floor, ready: twoCPUs, round: restedProcesses(parked)},
+			{name: bareFutex, kind: floor, ready: twoCPUs, round: restedProcesses(aCPUEach, parked)},
 		},
 		targets: []target{{against: bareFutex, bound: 1 / 1.5}},
 	},
@@ -119,8 +119,9 @@ func (w *workshop) ipcRows() []row {
 			title: "messages of 1 MiB from one process's memory into another's",
 			contenders: []contender{
 				{name: "ipc.Stream of 4 MiB", kind: ours, ready: twoCPUs, round: streamRate(pieces)},
+				{name: "a bare ring of 4 MiB, both sides polling", kind: floor, ready: twoCPUs, round: ringRate(pieces)},
 				{name: memoryCopy, kind: floor, round: copyRate(pieces)},
-				{name: pipe, kind: peer, round: pipeRate(pieces)},
+				{name: pipe, kind: peer, ready: twoCPUs, round: pipeRate(pieces)},
 			},
 			targets: []target{{against: memoryCopy, bound: 0.6}, {against: pipe, bound: 4}},
 		}, {

@@ -49,12 +49,32 @@ func (r rally) serve(n uint32, park bool) (time.Duration, uint32) {
 	return elapsed, n - half
 }
 
-// answer returns every ball until the rally is over.
-func (r rally) answer(park bool) {
+// rested plays n balls with a rest before each, in which the other side goes to sleep,
+// and returns the median in µs of a ball there and back. This side sleeps for the reply,
+// or polls.
+func (r rally) rested(n int64, park bool) (figure, error) {
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
-	for ball := uint32(1); await(r.ask, ball, park) != over; ball++ {
-		play(r.reply, ball, park)
+	ball := uint32(0)
+	f, err := medianOf(n, time.Microsecond, func() (time.Duration, error) {
+		time.Sleep(rest)
+		begin := time.Now()
+		ball++
+		play(r.ask, ball, true)
+		await(r.reply, ball, park)
+		return time.Since(begin), nil
+	})
+	play(r.ask, over, true)
+	return f, err
+}
+
+// answer returns every ball until the rally is over. It sleeps for the next one, and
+// wakes the other side, or neither.
+func (r rally) answer(sleep, wake bool) {
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	for ball := uint32(1); await(r.ask, ball, sleep) != over; ball++ {
+		play(r.reply, ball, wake)
 	}
 }
 

@@ -30,7 +30,7 @@ func (w *workshop) cacheLine() row {
 		title: "a cache line to another CPU and back, both sides spinning",
 		contenders: []contender{
 			{name: "two threads", kind: floor, ready: twoCPUs, round: betweenThreads(n, false)},
-			{name: "two processes", kind: floor, ready: twoCPUs, round: betweenProcesses(n, false)},
+			{name: "two processes", kind: floor, ready: twoCPUs, round: betweenProcesses(anywhere, n, false)},
 		},
 	}
 }
@@ -42,7 +42,7 @@ func (w *workshop) futexWake() row {
 		title: "a sleeper woken and waking the first in turn: two wake-ups",
 		contenders: []contender{
 			{name: "futex, two threads", kind: floor, round: betweenThreads(n, true)},
-			{name: "futex, two processes", kind: floor, round: betweenProcesses(n, true)},
+			{name: "futex, two processes", kind: floor, round: betweenProcesses(anywhere, n, true)},
 			{name: "pipes, two processes", kind: floor, round: pipeRoundTrip(n)},
 		},
 	}
@@ -127,7 +127,7 @@ func (w *workshop) callSpinning() row {
 		title: "one call and its result, one outstanding, one worker that spins",
 		contenders: []contender{
 			oursCall("tutti, Func.Call, 1 worker", tutti.Config{Workers: 1}, w.size(1_000_000)),
-			{name: "cache line, two processes", kind: floor, ready: twoCPUs, round: betweenProcesses(w.size(2_000_000), false)},
+			{name: "cache line, two processes", kind: floor, ready: twoCPUs, round: betweenProcesses(anywhere, w.size(2_000_000), false)},
 			{name: "a goroutine, unbuffered channels", kind: peer, round: goroutineCall(w.size(1_000_000))},
 		},
 		targets: []target{{bound: 1}},
@@ -142,7 +142,7 @@ func (w *workshop) call() row {
 		title: "one call and its result, one outstanding, one after the other",
 		contenders: []contender{
 			oursCall("tutti, Func.Call, default pool", tutti.Config{}, n),
-			{name: "futex, two processes", kind: floor, round: betweenProcesses(n, true)},
+			{name: "futex, two processes", kind: floor, round: betweenProcesses(anywhere, n, true)},
 			{name: "pipes, two processes", kind: floor, round: pipeRoundTrip(n)},
 			w.plugin("netrpc", "call", w.size(20_000), sumOfAddOne, trip),
 			w.plugin("grpc", "call", w.size(10_000), sumOfAddOne, trip),
@@ -159,7 +159,7 @@ func (w *workshop) callParked() row {
 		title: fmt.Sprintf("one call and its result after a rest of %v, in which the other side has gone to sleep; the median of %d", rest, n),
 		contenders: []contender{
 			oursCallParked(n),
-			{name: "futex, two processes", kind: floor, round: restedProcesses(n)},
+			{name: "futex, two processes", kind: floor, round: restedProcesses(anywhere, n)},
 		},
 		targets: []target{{bound: 15}},
 	}
