@@ -240,3 +240,26 @@ func TestCheckJobLog(t *testing.T) {
 		}
 	}
 }
+
+// What the C program of two sides does, where there is a compiler.
+func TestSides(t *testing.T) {
+	shop, err := openWorkshop(true, 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer shop.close()
+	for _, c := range []contender{
+		shop.sides("handover", "mutex", 5, rest), shop.sides("rested socket", "socket", 5, rest),
+		shop.sides("rested semaphores", "semaphore", 5, rest),
+		shop.sides("socket", "socket", 100, 0), shop.sides("semaphores", "semaphore", 100, 0),
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			if _, err := c.ready(t.Context()); err != nil {
+				t.Skip(err)
+			}
+			if f, err := c.round(t.Context()); err != nil || f.value <= 0 {
+				t.Errorf("figure %v, error %v", f.value, err)
+			}
+		})
+	}
+}
