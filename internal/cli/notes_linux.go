@@ -19,7 +19,6 @@ type notes struct {
 	run      int // its number
 	identity journal.Identity
 	stdin    *tee
-	last     chan struct{} // closed when old journals were cleaned away
 }
 
 // nestedVariable is in the environment of commands, so of runs within runs.
@@ -68,7 +67,7 @@ func (r *mapRun) newNotes(shop *workshop) (*notes, error) {
 	if about.Folder, err = os.Getwd(); err != nil {
 		return nil, err
 	}
-	n := &notes{identity: journal.NewIdentity(about.Folder, about.Env), stdin: shop.stdin, last: make(chan struct{})}
+	n := &notes{identity: journal.NewIdentity(about.Folder, about.Env), stdin: shop.stdin}
 	runs := journal.RunsIn(folder)
 	var stdin *os.File
 	if n.out, n.run, stdin, err = runs.Begin(about); err != nil {
@@ -80,12 +79,14 @@ func (r *mapRun) newNotes(shop *workshop) (*notes, error) {
 			return nil, fmt.Errorf("keep the inputs: %w", err)
 		}
 	}
-	go func() {
-		defer close(n.last)
-		_ = runs.Clean(journal.DefaultBounds, time.Now()) // who cannot be cleaned away is, another time
-	}()
+	if n.run%cleanEvery == 0 {
+		go func() { _ = runs.Clean(journal.DefaultBounds, time.Now()) }() // what stays now goes another time
+	}
 	return n, nil
 }
+
+// cleanEvery is how many runs share the cost of looking for old journals.
+const cleanEvery = 16
 
 // goOn goes on with the journal of an earlier run.
 func (r *mapRun) goOn(shop *workshop) error {
@@ -98,8 +99,7 @@ func (r *mapRun) goOn(shop *workshop) error {
 		return err
 	}
 	shop.stdin.keep(nil)
-	n := &notes{out: out, run: b.ID, identity: journal.NewIdentity(b.Folder, b.Env), stdin: shop.stdin, last: make(chan struct{})}
-	close(n.last)
+	n := &notes{out: out, run: b.ID, identity: journal.NewIdentity(b.Folder, b.Env), stdin: shop.stdin}
 	r.notes, r.delivery.notes = n, n
 	shop.part = b.part(n.identity)
 	shop.done = func(j *job, command string) bool { return done.Had(n.identity.Key(j.seq, j.dir, command)) }
@@ -179,7 +179,6 @@ func (n *notes) close(err error, why string, say func(string, ...any)) error {
 	if exit, ok := errors.AsType[*exitError](err); ok {
 		code = exit.code
 	}
-	<-n.last
 	if fault := n.out.Close(journal.RunEnd{End: time.Now(), Code: code, Why: why}); fault != nil {
 		say("%v; run %d cannot be resumed as it was", fault, n.run)
 	} else if fault := n.stdin.lost(); fault != nil {
