@@ -119,10 +119,19 @@ func TestAnIdlePoolUsesNoCPU(t *testing.T) {
 		for _, w := range pool.Stats().Workers {
 			pids = append(pids, w.PID)
 		}
-		before := cpuTicks(t, pids...)
-		<-time.After(300 * time.Millisecond)
-		if used := cpuTicks(t, pids...) - before; used >= 2 {
-			t.Errorf("%s: %d ticks of 10 ms in 300 ms", name, used)
+		// What the tests before have left to Go's collector may take some time of this
+		// process. A pool that polls takes it in every window.
+		for window := 0; ; window++ {
+			before := cpuTicks(t, pids...)
+			<-time.After(300 * time.Millisecond)
+			used := cpuTicks(t, pids...) - before
+			if used < 2 {
+				break
+			}
+			if window == 9 {
+				t.Errorf("%s: %d ticks of 10 ms in 300 ms", name, used)
+				break
+			}
 		}
 	}
 }

@@ -370,7 +370,7 @@ func findRun(args []string) (*journal.Runs, *journal.Record, error) {
 	}
 	rec, err := runs.Read(id, nil)
 	if errors.Is(err, os.ErrNotExist) {
-		return nil, nil, fmt.Errorf("there is no run %d; the nearest are %s; tutti runs lists them", id, nearestRuns(ids, id))
+		return nil, nil, fmt.Errorf("there is no run %d; nearest to it: %s; tutti runs lists them", id, nearestRuns(ids, id))
 	}
 	return runs, rec, err
 }
