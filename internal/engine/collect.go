@@ -210,7 +210,7 @@ func (st *Stream) waiting() (index uint32, ok bool) {
 	return index, ok
 }
 
-// arrived notes a task that has ended; the leader calls it.
+// arrived notes a task that has ended; the leader calls it, or the feeder.
 func (st *Stream) arrived(index uint32) {
 	if st.stopped.Load() {
 		return

@@ -272,6 +272,9 @@ func (st *Stream) Submit(index uint32) {
 	at(PointFilled)
 	m.queued(index, flags)
 	at(PointQueued)
+	if !st.ordered {
+		st.await(index)
+	}
 	st.tail.Store(tail + 1)
 	st.pendLeaf = leaf
 	st.pendBits |= 1 << (index & 63)
@@ -313,6 +316,9 @@ func (st *Stream) submitSingle(index uint32) {
 	at(PointFilled)
 	s.m.queued(index, flags)
 	at(PointQueued)
+	if !st.ordered {
+		st.await(index)
+	}
 	st.tail.Store(tail + 1)
 	s.hint(queue, class, int(index>>6), 1<<(index&63))
 	if st.hungry.Load() {
@@ -333,7 +339,15 @@ func (st *Stream) enlist(index uint32, tail int64) {
 	st.mu.Lock()
 	st.number[index] = tail
 	st.mu.Unlock()
+}
+
+// await has a task that was just submitted reported to the collector when it ends. Not
+// sooner: until then its word is that of the task before, which has ended, and late news
+// of that one would be taken for news of this one. Who was told meanwhile that this one
+// has ended found nobody who waits.
+func (st *Stream) await(index uint32) {
 	st.s.waiters[index].Store(&waiter{stream: st})
+	st.s.arrived(index)
 }
 
 const (

@@ -195,3 +195,38 @@ func TestInOrderHintsAtOnce(t *testing.T) {
 		}
 	}
 }
+
+// Late news of a task that was collected is not taken for the end of the next one in
+// its descriptor, whose word still is that of the first until it is submitted.
+func TestLateNewsOfAnotherTask(t *testing.T) {
+	t.Parallel()
+	p := newHeapPool(t, 1, 64, 0, double)
+	st := p.sub.NewStream(Spec{}, 1, false)
+	for round := range 2 {
+		index, err := st.Room(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := st.Input(t.Context(), index, 8); err != nil {
+			t.Fatal(err)
+		}
+		if round == 1 { // in the middle of Submit
+			st.enlist(index, 1)
+			p.m.ended[p.sub.slot].add(int(index>>6), 1<<(index&63))
+			p.sub.drain()
+			if len(st.ready) > 0 {
+				t.Fatal("taken for the end of a task that is not submitted yet")
+			}
+		}
+		st.Submit(index)
+		if got, ok, err := st.Next(t.Context()); got != index || !ok || err != nil {
+			t.Fatal(got, ok, err)
+		}
+		if _, err := st.Result(index); err != nil {
+			t.Errorf("round %d: %v", round, err)
+		}
+		st.Advance(index)
+	}
+	st.Fed(nil)
+	st.Stop()
+}
