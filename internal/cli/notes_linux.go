@@ -30,6 +30,20 @@ func (p *plan) journaled() bool {
 	return !p.NoJournal && !p.RetryFailed && (os.Getenv(nestedVariable) == "" || p.before != nil)
 }
 
+// refuseToForget refuses what would have the rest of an earlier run, or a part of it,
+// be something else than its journal says.
+func (p *plan) refuseToForget() error {
+	switch {
+	case p.before == nil:
+		return nil
+	case p.NoJournal || p.RetryFailed:
+		return errors.New("what is left of a run, or failed, stands in its journal: leave out --no-journal and --retry-failed")
+	case p.DryRun:
+		return fmt.Errorf("there is no dry run of a part of a run; tutti show %d tells what failed and what is left", p.before.ID)
+	}
+	return nil
+}
+
 // begin begins the run's journal, or goes on with it. A new run whose journal cannot be
 // written runs all the same: that is said, where somebody can do something about it.
 func (r *mapRun) begin(shop *workshop) error {
@@ -42,6 +56,9 @@ func (r *mapRun) begin(shop *workshop) error {
 		return r.goOn(shop)
 	}
 	n, err := r.newNotes(shop)
+	if err != nil && p.before != nil {
+		return err // without its identity nobody can tell which jobs are meant
+	}
 	if err != nil {
 		r.screen.say("%v; the run goes on without (--no-journal leaves it out)", err)
 		shop.stdin.keep(nil)
@@ -102,7 +119,10 @@ func (r *mapRun) goOn(shop *workshop) error {
 	n := &notes{out: out, run: b.ID, identity: journal.NewIdentity(b.Folder, b.Env), stdin: shop.stdin}
 	r.notes, r.delivery.notes = n, n
 	shop.part = b.part(n.identity)
-	shop.done = func(j *job, command string) bool { return done.Had(n.identity.Key(j.seq, j.dir, command)) }
+	logged := shop.done // by the job log, where the run itself was called with --resume
+	shop.done = func(j *job, command string) bool {
+		return done.Had(n.identity.Key(j.seq, j.dir, command)) || logged != nil && logged(j, command)
+	}
 	return nil
 }
 

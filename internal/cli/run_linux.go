@@ -55,6 +55,9 @@ func workersFor(jobs, cpus int) int { return max(1, min(jobs, workersPerCPU*cpus
 
 // runPlan carries a plan out.
 func runPlan(p *plan) error {
+	if err := p.refuseToForget(); err != nil {
+		return err
+	}
 	handed, err := proc.TakeInherited() // before anything is opened here
 	if err != nil {
 		return err
