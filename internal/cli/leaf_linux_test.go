@@ -12,6 +12,7 @@ import (
 
 	"github.com/tutti-run/tutti/internal/core"
 	"github.com/tutti-run/tutti/internal/spool"
+	"github.com/tutti-run/tutti/ipc"
 )
 
 func TestCourse(t *testing.T) {
@@ -226,6 +227,24 @@ func TestBounds(t *testing.T) {
 		window := new(plan).windowFor(jobs, w)
 		if n := tasksFor(window); n%64 != 0 || n/4 < window || n > 1<<16 {
 			t.Errorf("%d jobs: a table of %d for a window of %d", jobs, n, window)
+		}
+	}
+}
+
+// A lock whose holder was killed is not forgotten with its space, also if nobody has
+// buried the dead yet when the last one leaves.
+func TestLockOfTheUnburied(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		exclusive, gone, forgettable bool
+	}{{true, true, false}, {false, true, true}, {true, false, true}} {
+		st := ipc.Stat{
+			Members: []ipc.MemberStat{{PID: 7}},
+			Objects: []ipc.ObjectStat{{Kind: "rwmutex", Name: "a", Holders: []ipc.ClaimStat{{PID: 7, Exclusive: c.exclusive}}}},
+		}
+		buryDead(&st, func(int) bool { return c.gone })
+		if got := forgettable(st); got != c.forgettable || (len(st.Members) == 0) != c.gone {
+			t.Errorf("%+v: %v, %+v", c, got, st)
 		}
 	}
 }

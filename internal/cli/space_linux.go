@@ -101,18 +101,27 @@ func (s *shellSpace) leave() error {
 // peek looks into a space, without what belongs to the dead.
 func (r spaceRef) peek() (ipc.Stat, error) {
 	st, err := ipc.Peek(r.Name, r.options())
+	buryDead(&st, processGone)
+	return st, err
+}
+
+// buryDead takes what belongs to the dead out of what is in a space, as a member will
+// that buries them: a lock that one had was its owner's who died.
+func buryDead(st *ipc.Stat, isGone func(pid int) bool) {
 	gone := map[int]bool{}
 	st.Members = slices.DeleteFunc(st.Members, func(m ipc.MemberStat) bool {
-		gone[m.PID] = processGone(m.PID)
+		gone[m.PID] = isGone(m.PID)
 		return gone[m.PID]
 	})
 	for i := range st.Objects {
 		o := &st.Objects[i]
 		dead := func(c ipc.ClaimStat) bool { return gone[c.PID] }
+		if o.Kind == "rwmutex" && slices.ContainsFunc(o.Holders, func(c ipc.ClaimStat) bool { return dead(c) && c.Exclusive }) {
+			o.OwnerDied = true
+		}
 		o.Holders, o.Waiters = slices.DeleteFunc(o.Holders, dead), slices.DeleteFunc(o.Waiters, dead)
 		o.Waiting = len(o.Waiters)
 	}
-	return st, err
 }
 
 func processGone(pid int) bool {
