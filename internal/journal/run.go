@@ -111,7 +111,9 @@ type Job struct {
 	How     string        // "": by itself; else a word: timeout, lost, …
 }
 
-var castagnoli = crc32.MakeTable(crc32.Castagnoli)
+// checksum is of the Castagnoli kind. The table is made when it is first needed: a worker
+// process, which starts as quickly as it can, has no journal.
+func checksum(b []byte) uint32 { return crc32.Checksum(b, crc32.MakeTable(crc32.Castagnoli)) }
 
 // appendLine appends a line of a kind.
 func appendLine(b []byte, kind byte, payload []byte) []byte {
@@ -119,7 +121,7 @@ func appendLine(b []byte, kind byte, payload []byte) []byte {
 	b = append(b, "00000000 "...)
 	b = append(b, kind, '\t')
 	b = append(b, payload...)
-	sum := crc32.Checksum(b[at+9:], castagnoli)
+	sum := checksum(b[at+9:])
 	hex.Encode(b[at:], []byte{byte(sum >> 24), byte(sum >> 16), byte(sum >> 8), byte(sum)})
 	return append(b, '\n')
 }
@@ -135,7 +137,7 @@ func parseLine(line []byte) (kind byte, payload []byte, ok bool) {
 		return 0, nil, false
 	}
 	want := uint32(sum[0])<<24 | uint32(sum[1])<<16 | uint32(sum[2])<<8 | uint32(sum[3])
-	return line[9], line[11:], crc32.Checksum(line[9:], castagnoli) == want
+	return line[9], line[11:], checksum(line[9:]) == want
 }
 
 func appendJSON(b []byte, kind byte, v any) ([]byte, error) {
