@@ -61,7 +61,7 @@ func Main(args []string) int {
 	if code, ok := helperMain(args); ok {
 		return code
 	}
-	root := newRoot()
+	root := newRoot(args)
 	switch {
 	case name == parallelName && !completes(args):
 		root = newMap(parallelName)
@@ -152,7 +152,20 @@ func complain(format string, args ...any) {
 	_, _ = os.Stderr.WriteString("tutti: " + text + "\n")
 }
 
-func newRoot() *cobra.Command {
+// commands make the subcommands of tutti, by name.
+func commands() map[string]func() *cobra.Command {
+	return map[string]func() *cobra.Command{
+		"map":         func() *cobra.Command { return newMap("tutti map") },
+		semaphoreName: func() *cobra.Command { return newSem("tutti sem") },
+		"run":         newRun, "runs": newRuns, "show": newShow, "resume": newResume, "rerun": newRerun,
+		"lock": newLock, "barrier": newBarrier, "chan": newChan, "topic": newTopic, "ipc": newIPC,
+		"man": newMan, "completion": newCompletion,
+	}
+}
+
+// newRoot makes the command tutti. For the command line of a map there is no other
+// subcommand: all of them with all their options take as long to make as many a job.
+func newRoot(args []string) *cobra.Command {
 	root := &cobra.Command{
 		Use:   "tutti",
 		Short: "Run commands on every core of this computer",
@@ -177,8 +190,11 @@ may crash, hang or be killed while nothing is lost.
 		return fmt.Errorf("%w; %s --help lists the options", err, cmd.CommandPath())
 	})
 	root.CompletionOptions.DisableDefaultCmd = true
-	root.AddCommand(newMap("tutti map"), newRun(), newSem("tutti sem"), newLock(), newBarrier(), newChan(), newTopic(), newIPC(), newMan(), newCompletion())
-	root.AddCommand(newRuns(), newShow(), newResume(), newRerun())
+	for name, newCommand := range commands() {
+		if len(args) == 0 || args[0] != "map" || name == "map" {
+			root.AddCommand(newCommand()) // cobra sorts them
+		}
+	}
 	return root
 }
 

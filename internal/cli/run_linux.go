@@ -283,7 +283,7 @@ func (r *mapRun) share() error {
 	p := r.plan
 	s := setup{
 		Master: os.Getpid(), Direct: p.Ungroup, Lines: p.LineBuffer, KillLeft: p.Strays == "kill",
-		Nice: p.nice, SlotVar: p.SlotVar, Terminal: p.TTY || p.OpenTTY,
+		Nice: p.nice, SlotVar: p.SlotVar, Terminal: p.TTY || p.OpenTTY, Kills: proc.OOMCounter(),
 	}
 	for _, t := range p.term {
 		s.Term = append(s.Term, termStep{t.Signal, int64(t.Wait)})

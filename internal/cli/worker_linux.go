@@ -77,6 +77,7 @@ var worker = sync.OnceValues(func() (*runner, error) {
 	if err != nil {
 		return nil, err
 	}
+	proc.TakeOOMCounter(s.Kills)
 	if err := proc.BecomeSubreaper(); err != nil {
 		return nil, fmt.Errorf("watch the processes of commands: %w", err)
 	}
