@@ -10,7 +10,6 @@ import (
 	"cmp"
 	"io/fs"
 	"math"
-	"os"
 	"slices"
 	"sync"
 )
@@ -65,14 +64,14 @@ type cache struct {
 // Detect describes the machine as this process may use it. What cannot be read is assumed away (see
 // the package comment), so on every system that tutti compiles for the error is nil; where nothing
 // is known, the Machine has runtime.NumCPU CPUs. It reads two files a core, ten a last-level cache and
-// some twenty more, at 5 to 15 µs each; later calls read of these only the dozen that tell which CPUs
+// some twenty more, at 5 to 8 µs each; later calls read of these only the dozen that tell which CPUs
 // and what limits there are, for as long as the CPUs stay the same.
 func Detect() (*Machine, error) {
 	allowed, err := Affinity()
 	if err != nil {
 		allowed = nil // not Linux, or refused: then detect goes by what is online
 	}
-	m := hardware.detect(os.DirFS("/"), allowed)
+	m := hardware.detect(hostFiles(), allowed)
 	m.AddressSpace = addressSpace()
 	return m, nil
 }

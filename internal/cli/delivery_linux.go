@@ -208,7 +208,7 @@ func (d *delivery) enter(f *finished) {
 	if d.log != nil {
 		d.entries = append(d.entries, f.entry())
 	}
-	if d.notes != nil {
+	if d.notes.kept() {
 		d.noted = append(d.noted, d.notes.job(f))
 	}
 	if max(len(d.entries), len(d.noted)) >= logBatch {

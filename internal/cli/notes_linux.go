@@ -13,12 +13,23 @@ import (
 	"github.com/tutti-run/tutti/internal/journal"
 )
 
-// notes are what a run writes in the journal. A nil one writes nothing.
+// notes are what a run writes in the journal. A nil one writes nothing. The journal of a
+// new run is begun while its workers start; whoever needs it waits for that.
 type notes struct {
-	out      *journal.Recorder
-	run      int // its number
 	identity journal.Identity
 	stdin    *tee
+	begun    chan struct{}     // closed when the journal has begun, or cannot; then these hold:
+	out      *journal.Recorder // nil: it cannot be written
+	run      int               // its number
+}
+
+// kept reports whether there is a journal. It waits until one has begun.
+func (n *notes) kept() bool {
+	if n == nil {
+		return false
+	}
+	<-n.begun
+	return n.out != nil
 }
 
 // nestedVariable is in the environment of commands, so of runs within runs.
@@ -44,8 +55,7 @@ func (p *plan) refuseToForget() error {
 	return nil
 }
 
-// begin begins the run's journal, or goes on with it. A new run whose journal cannot be
-// written runs all the same: that is said, where somebody can do something about it.
+// begin begins the run's journal, or goes on with it.
 func (r *mapRun) begin(shop *workshop) error {
 	p := r.plan
 	if !p.journaled() {
@@ -55,51 +65,69 @@ func (r *mapRun) begin(shop *workshop) error {
 	if p.before.resumes() {
 		return r.goOn(shop)
 	}
-	n, err := r.newNotes(shop)
+	err := r.beginNew(shop)
 	if err != nil && p.before != nil {
 		return err // without its identity nobody can tell which jobs are meant
 	}
 	if err != nil {
-		r.screen.say("%v; the run goes on without (--no-journal leaves it out)", err)
-		shop.stdin.keep(nil)
-		return nil
-	}
-	r.notes, r.delivery.notes = n, n
-	if p.before != nil {
-		shop.part = p.before.part(n.identity)
+		r.noJournal(shop, err)
+	} else if p.before != nil {
+		shop.part = p.before.part(r.notes.identity)
 	}
 	return nil
 }
 
-func (r *mapRun) newNotes(shop *workshop) (*notes, error) {
+// noJournal says why a run has no journal, where somebody can do something about it: it
+// runs all the same.
+func (r *mapRun) noJournal(shop *workshop, err error) {
+	r.screen.say("%v; the run goes on without (--no-journal leaves it out)", err)
+	shop.stdin.keep(nil)
+}
+
+// beginNew begins the journal of a new run: what needs the file system's changes, beside
+// what follows.
+func (r *mapRun) beginNew(shop *workshop) error {
 	p := r.plan
 	folder, err := journal.RunsFolder(os.Getenv)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	about := journal.Run{
 		Program: p.program, Words: p.called.words, Args: p.called.args, Env: p.chosen(), Begin: r.screen.begin, PID: os.Getpid(),
 		Executable: shop.command.Executable(), Stdin: p.stdinKept(), RerunOf: p.before.number(), OnlyFailed: p.before.onlyFailed(),
 	}
 	if about.Folder, err = os.Getwd(); err != nil {
-		return nil, err
+		return err
 	}
-	n := &notes{identity: journal.NewIdentity(about.Folder, about.Env), stdin: shop.stdin}
-	runs := journal.RunsIn(folder)
-	var stdin *os.File
-	if n.out, n.run, stdin, err = runs.Begin(about); err != nil {
-		return nil, err
+	n := &notes{identity: journal.NewIdentity(about.Folder, about.Env), stdin: shop.stdin, begun: make(chan struct{})}
+	r.notes, r.delivery.notes = n, n
+	all := shop.kept.copies["-"]
+	go func() {
+		defer close(n.begun)
+		if err := n.begin(journal.RunsIn(folder), about, all); err != nil {
+			r.noJournal(shop, err)
+		}
+	}()
+	return nil
+}
+
+// begin begins the journal. all is standard input, where that was read to be counted.
+func (n *notes) begin(runs *journal.Runs, about journal.Run, all *os.File) error {
+	out, id, stdin, err := runs.Begin(about)
+	if err != nil {
+		return err
 	}
-	shop.stdin.keep(stdin)
-	if all := shop.kept.copies["-"]; all != nil && stdin != nil { // it was read to be counted
+	n.stdin.keep(stdin)
+	if all != nil && stdin != nil {
 		if _, err := io.Copy(stdin, io.NewSectionReader(all, 0, math.MaxInt64)); err != nil {
-			return nil, fmt.Errorf("keep the inputs: %w", err)
+			return fmt.Errorf("keep the inputs: %w", err)
 		}
 	}
-	if n.run%cleanEvery == 0 {
+	n.out, n.run = out, id
+	if id%cleanEvery == 0 {
 		go func() { _ = runs.Clean(journal.DefaultBounds, time.Now()) }() // what stays now goes another time
 	}
-	return n, nil
+	return nil
 }
 
 // cleanEvery is how many runs share the cost of looking for old journals.
@@ -116,7 +144,8 @@ func (r *mapRun) goOn(shop *workshop) error {
 		return err
 	}
 	shop.stdin.keep(nil)
-	n := &notes{out: out, run: b.ID, identity: journal.NewIdentity(b.Folder, b.Env), stdin: shop.stdin}
+	n := &notes{identity: journal.NewIdentity(b.Folder, b.Env), stdin: shop.stdin, begun: make(chan struct{}), out: out, run: b.ID}
+	close(n.begun)
 	r.notes, r.delivery.notes = n, n
 	shop.part = b.part(n.identity)
 	logged := shop.done // by the job log, where the run itself was called with --resume
@@ -176,14 +205,14 @@ func (n *notes) job(f *finished) journal.Job {
 
 // total notes how many jobs there are.
 func (n *notes) total(jobs int64) {
-	if n != nil {
+	if n.kept() {
 		n.out.Total(jobs)
 	}
 }
 
 // number is that of the run; 0: none.
 func (n *notes) number() int {
-	if n == nil {
+	if !n.kept() {
 		return 0
 	}
 	return n.run
@@ -192,7 +221,7 @@ func (n *notes) number() int {
 // close notes the end of the run, which leaves with err. That the journal is not whole
 // is said, and is no reason to call a run failed that did all its work.
 func (n *notes) close(err error, why string, say func(string, ...any)) error {
-	if n == nil {
+	if !n.kept() {
 		return err
 	}
 	code := 0

@@ -108,6 +108,7 @@ func (p *programs) work(atOnce int) {
 		return
 	}
 	p.pool = pool
+	r.notes.kept() // a job that begins belongs to a run that is known
 	p.ringers.Go(p.feed)
 	var all sync.WaitGroup
 	for _, d := range p.slots[:atOnce] {

@@ -350,6 +350,7 @@ func (r *mapRun) work(jobs int) {
 		r.fail(fmt.Errorf("start workers: %w", err))
 		return
 	}
+	r.notes.kept() // a job that begins belongs to a run that is known
 	pace := pacer{able: !r.plan.gated() && window > jobs+workers}
 	for c, err := range runCommand.MapCompleted(ctx, pool, r.supply.calls,
 		tutti.AtMostOnce(), tutti.Contained(), tutti.Window(window)) {
