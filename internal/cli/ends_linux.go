@@ -251,6 +251,9 @@ func (r *mapRun) background() (stop func()) {
 	if r.gate != nil {
 		go r.gate.run()
 	}
+	if r.supply.rotor != nil {
+		go r.supply.rotor.run(quit)
+	}
 	if r.plan.live() {
 		r.delivery.shown = make(chan struct{}, 1)
 		if r.delivery.order == nil {

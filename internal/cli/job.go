@@ -26,6 +26,9 @@ type job struct {
 	absent   bool      // nor to be counted: there is no such job
 	fault    error     // why it cannot be started; or, of number 0, why the inputs end here
 
+	priority int64  // the higher the more urgent
+	turn     uint64 // in the rotor
+
 	ticket uint64 // of its last start
 	slot   int    // likewise, from 1; 0: its worker's
 }

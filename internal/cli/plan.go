@@ -30,8 +30,10 @@ type plan struct {
 	jobLog    string // --joblog without its +
 	appendLog bool   // it had one
 
-	memory   int64  // bytes of output that wait in memory
-	jobs     int    // commands at once
+	memory   int64 // bytes of output that wait in memory
+	jobs     int   // commands that are started and have not ended, at once
+	running  int   // of these so many run, and the others are suspended
+	quantum  core.Span
 	jobsFile string // holds the number, and is read again while the run goes on
 	tries    int64  // how often a failing command is run in all
 	retryOn  core.RetryOn
@@ -62,6 +64,7 @@ func newPlan(o *options.Map, args []string, w facts) (*plan, error) {
 		func() error { return p.readMemory(w) },
 		p.readEnds,
 		p.readPersistent,
+		p.readTurns,
 	} {
 		if err := read(); err != nil {
 			return nil, err
@@ -203,7 +206,7 @@ func (p *plan) gated() bool {
 	if p.Persistent != "" { // inputs are given to programs that run
 		return false
 	}
-	return p.graph || p.shared || p.halt != (core.Halt{}) || p.gate != (core.GateRules{}) || p.jobsFile != "" || p.Interactive || p.timeout.Percent > 0 || p.tries > 1 || p.slotted()
+	return p.graph || p.shared || p.halt != (core.Halt{}) || p.gate != (core.GateRules{}) || p.jobsFile != "" || p.Interactive || p.timeout.Percent > 0 || p.tries > 1 || p.slotted() || p.rotates()
 }
 
 // slotted reports whether the slot of each job must be known before it starts:
@@ -276,6 +279,7 @@ type templates struct {
 	tag     *command.Text // nil: none
 	dir     *command.Text // nil: none, or the same for all
 	results *command.Text // nil: none, or not a template
+	urgency *command.Text // of --priority; nil: none
 	files   []pattern     // of --template
 }
 
@@ -298,7 +302,7 @@ func (p *plan) templates(names []string) (t templates, err error) {
 	for _, x := range []struct {
 		text string
 		to   **command.Text
-	}{{command.Unescape(p.TagString), &t.tag}, {p.WorkDir, &t.dir}, {p.Results, &t.results}} {
+	}{{command.Unescape(p.TagString), &t.tag}, {p.WorkDir, &t.dir}, {p.Results, &t.results}, {p.Priority, &t.urgency}} {
 		if x.text == "" {
 			continue
 		}
@@ -312,7 +316,7 @@ func (p *plan) templates(names []string) (t templates, err error) {
 // needsTotal reports whether the number of jobs must be known before the first
 // starts.
 func (p *plan) needsTotal(t templates) bool {
-	for _, x := range []*command.Text{t.tag, t.dir, t.results} {
+	for _, x := range []*command.Text{t.tag, t.dir, t.results, t.urgency} {
 		if x != nil && x.NeedsTotal() {
 			return true
 		}

@@ -215,6 +215,9 @@ func (w *workshop) shape(from material) made {
 	if j.fault == nil {
 		j.fixtures, j.fault = fill(w.templates.files, in)
 	}
+	if j.fault == nil && w.urgency != nil {
+		j.priority, j.fault = urgencyOf(w.urgency, in)
+	}
 	j.mark = w.markOf(j)
 	return made{in, j}
 }

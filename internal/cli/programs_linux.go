@@ -129,8 +129,7 @@ func (p *programs) work(atOnce int) {
 // feed lays out the jobs of the supply until these, or the run, end.
 func (p *programs) feed() {
 	s := p.run.supply
-	for j := s.next(); j != nil; j = s.next() {
-		s.count(j)
+	for j := s.counted(); j != nil; j = s.counted() {
 		if j.skip || j.fault != nil {
 			p.run.unrun(j)
 			continue

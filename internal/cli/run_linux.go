@@ -66,6 +66,9 @@ func runPlan(p *plan) error {
 	if err := r.enlist(); err != nil {
 		return err
 	}
+	if err := p.rotate(); err != nil {
+		return err
+	}
 	shop, err := newWorkshop(p)
 	if err != nil {
 		return err
@@ -241,6 +244,9 @@ func (r *mapRun) open(shop *workshop) error {
 	r.supply.dropped, r.supply.tasks = r.data.discard, r.tasks
 	if p.gated() {
 		r.supply.slots = newSlots(p.jobs)
+	}
+	if p.rotates() {
+		r.supply.rotor = newRotor(p, r.store, r.control, r.supply)
 	}
 	if p.gated() || p.WorkDir != "" || len(p.Templates) > 0 {
 		r.supply.admit = r.admit

@@ -63,6 +63,10 @@ type attempt struct {
 	running *proc.Running // nil: not started yet
 	obeyed  order         // the last order that was carried out
 	held    bool          // by an order
+	stopped time.Duration // for so long it was held
+	since   time.Time     // it is held, or not
+	left    time.Duration // of its time limit, when it was held last
+	alarm   *time.Timer   // ends it then; nil: there is no limit
 }
 
 // What an order ends a command for.
@@ -183,21 +187,40 @@ func (w *runner) obey() {
 		case orderEvict:
 			a.cancel(errEvicted)
 		case orderHold:
-			a.hold(true)
+			a.hold(time.Now())
 		case orderGoOn:
-			a.hold(false)
+			a.goOn(time.Now(), w.paused.Load() != 0)
 		}
 	}
 }
 
-// hold stops the command, or lets it go on.
-func (a *attempt) hold(on bool) {
-	a.held = on
-	switch {
-	case a.running == nil:
-	case on:
+// hold stops the command, and its clock.
+func (a *attempt) hold(now time.Time) {
+	if a.held {
+		return
+	}
+	a.held = true
+	if a.alarm != nil && a.alarm.Stop() {
+		a.left -= now.Sub(a.since)
+	}
+	a.since = now
+	if a.running != nil {
 		a.running.Signal(syscall.SIGSTOP)
-	default:
+	}
+}
+
+// goOn lets the command go on, unless all are paused.
+func (a *attempt) goOn(now time.Time, paused bool) {
+	if !a.held {
+		return
+	}
+	a.held = false
+	a.stopped += now.Sub(a.since)
+	a.since = now
+	if a.alarm != nil {
+		a.alarm.Reset(max(a.left, 0))
+	}
+	if a.running != nil && !paused {
 		a.running.Signal(syscall.SIGCONT)
 	}
 }
@@ -248,14 +271,13 @@ func (w *runner) run(task context.Context, c *call) result {
 	ctx, cancel := context.WithCancelCause(w.ended)
 	defer cancel(nil)
 	defer context.AfterFunc(task, func() { cancel(nil) })()
+	a := &attempt{ticket: c.Ticket, cancel: cancel, since: time.Now()}
 	if c.TimeoutNs > 0 {
-		timed, stop := context.WithTimeoutCause(ctx, time.Duration(c.TimeoutNs), errTimeout)
-		defer stop()
-		ctx = timed
+		a.left = time.Duration(c.TimeoutNs)
+		a.alarm = time.AfterFunc(a.left, func() { cancel(errTimeout) })
+		defer a.alarm.Stop()
 	}
-	a := &attempt{ticket: c.Ticket, cancel: cancel}
 	w.enter(n, a)
-	defer w.leave(n)
 	spec.Started = func(p *proc.Running) {
 		ends.close() // or their end would never be seen
 		lane.Started(p.PID())
@@ -263,6 +285,7 @@ func (w *runner) run(task context.Context, c *call) result {
 	}
 	lane.Begin(c.Ticket, c.Seq, time.Now())
 	r := w.perform(ctx, lane, spec, c.Mark, slot)
+	r.Runtime -= int64(w.leave(n, a))
 	if feed != nil {
 		r.Sent = feed.close(&r)
 	}
@@ -340,10 +363,15 @@ func (w *runner) enter(lane int, a *attempt) {
 	w.active[lane] = a
 }
 
-func (w *runner) leave(lane int) {
+// leave notes that a command has ended, and returns for how long it was held.
+func (w *runner) leave(lane int, a *attempt) time.Duration {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	delete(w.active, lane)
+	if a.held {
+		a.stopped += time.Since(a.since)
+	}
+	return a.stopped
 }
 
 // started notes the process, and carries out an order that came before it.

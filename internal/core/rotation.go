@@ -70,15 +70,9 @@ func (r *Rotation) Ended(id uint64) {
 	r.line = slices.DeleteFunc(r.line, gone)
 }
 
-// Resize changes how many run at once, and how many are started at most.
-func (r *Rotation) Resize(slots, most int) { r.Slots, r.Most = slots, max(slots, most) }
-
 // Step decides what is to be done now, in this order, and when to ask again if nothing
 // happens before; 0: not before then.
 func (r *Rotation) Step(now Time) (moves []Move, again Span) {
-	for len(r.running) > r.Slots { // there are fewer slots than before
-		moves = append(moves, r.hold(r.least(), true))
-	}
 	for {
 		next := slices.IndexFunc(r.line, func(t turn) bool { return !t.newcomer || r.started() < r.Most })
 		if next < 0 {

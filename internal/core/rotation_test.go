@@ -8,25 +8,23 @@ import (
 )
 
 // rotationTrace plays what happens to a rotation and writes down what it decides. Each
-// word is TIME:EVENT, in ms: +ID or +ID/PRIORITY comes, -ID ends, . passes, =N/M resizes.
+// word is TIME:EVENT, in ms: +ID or +ID/PRIORITY comes, -ID ends, . passes.
 // A line of the trace is the time, the moves (s for start, h for hold, g for go on), and
 // when it wants to be asked again.
 func rotationTrace(r *Rotation, events string) string {
 	var out strings.Builder
 	for word := range strings.FieldsSeq(events) {
 		at, event, _ := strings.Cut(word, ":")
-		var ms, id, second int64
+		var ms, id, priority int64
 		fmt.Sscan(at, &ms)
 		first, rest, _ := strings.Cut(event[1:], "/")
 		fmt.Sscan(first, &id)
-		fmt.Sscan(rest, &second)
+		fmt.Sscan(rest, &priority)
 		switch event[0] {
 		case '+':
-			r.Ask(uint64(id), second)
+			r.Ask(uint64(id), priority)
 		case '-':
 			r.Ended(uint64(id))
-		case '=':
-			r.Resize(int(id), int(second))
 		}
 		moves, again := r.Step(Time(ms * int64(Millisecond)))
 		fmt.Fprintf(&out, "%d", ms)
@@ -66,7 +64,6 @@ func TestRotation(t *testing.T) {
 		{"without Preempt it waits for the end of a quantum", turns, "0:+1 5:+2/9 100:. 300:. 310:-2", "0 s1; 5 (95); 100 h1 s2; 300; 310 g1"},
 		{"who was put off keeps its place", Rotation{Slots: 1, Most: 9, Preempt: true, Quantum: 100 * Millisecond}, "0:+1 0:+2 5:+3/9 9:-3 109:.",
 			"0 s1; 0 (100); 5 h1 s3; 9 g1 (100); 109 h1 s2 (100)"},
-		{"fewer slots", Rotation{Slots: 2, Most: 4}, "0:+1 0:+2 5:=1/4 9:-1 20:=3/4", "0 s1; 0 s2; 5 h2; 9 g2; 20"},
 		{"a newcomer gives up", turns, "0:+1 0:+2 5:-2 100:.", "0 s1; 0 (100); 5; 100"},
 	} {
 		if got := rotationTrace(&tt.r, tt.events); got != tt.want {

@@ -11,7 +11,7 @@ import (
 // means --pipe. Call it once, after the flags were read.
 func (m *Map) Check() error {
 	m.settleFirst()
-	for _, check := range []func() error{m.checkOutput, m.checkPipe, m.checkRecords, m.checkPersistent, m.checkRest} {
+	for _, check := range []func() error{m.checkOutput, m.checkPipe, m.checkRecords, m.checkPersistent, m.checkTurns, m.checkRest} {
 		if err := check(); err != nil {
 			return err
 		}
@@ -245,6 +245,28 @@ func (m *Map) checkPersistent() error {
 		for name := range strings.FieldsSeq(o.names) {
 			if m.Given(name) {
 				return clash("--persistent", index().byName[name].Spelling(), o.why)
+			}
+		}
+	}
+	return nil
+}
+
+// checkTurns refuses what makes no sense where commands are suspended for others.
+func (m *Map) checkTurns() error {
+	for _, turns := range []string{"quantum", "preempt", "priority"} {
+		if !m.Given(turns) {
+			continue
+		}
+		for _, o := range []struct{ why, names string }{
+			{"its programs run on from job to job", "persistent"},
+			{"these jobs all read at the same time", "round-robin tee shard bin"},
+			{"there is one terminal, and who has it keeps it", "tty open-tty"},
+			{"it decides too what is suspended", "memsuspend"},
+		} {
+			for name := range strings.FieldsSeq(o.names) {
+				if m.Given(name) {
+					return clash("--"+turns, index().byName[name].Spelling(), o.why)
+				}
 			}
 		}
 	}
