@@ -37,7 +37,7 @@ var layers = map[string][]string{
 	"internal/options":   {"internal/command", "internal/nearest", "internal/record"},
 	"internal/engine":    {"internal/core", "internal/proc", "sched", "shm", "topo"},
 	".":                  {"internal/codec", "internal/core", "internal/engine", "ipc", "sched", "shm", "topo"},
-	"internal/cli": {".", "internal/command", "internal/core", "internal/graph", "internal/jobserver", "internal/journal", "internal/nearest", "internal/options", "internal/proc",
+	"internal/cli": {".", "internal/codec", "internal/command", "internal/core", "internal/graph", "internal/jobserver", "internal/journal", "internal/nearest", "internal/options", "internal/proc",
 		"internal/progress", "internal/record", "internal/results", "internal/spool", "ipc", "shm", "topo"},
 	"cmd/tutti": {".", "internal/cli"},
 }
