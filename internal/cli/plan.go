@@ -16,6 +16,7 @@ import (
 type plan struct {
 	*options.Map
 	graph   bool   // jobs are tasks that wait for each other
+	tasks   string // the file with them
 	shared  bool   // job slots are shared with other programs
 	program string // what messages call us: "tutti map", "parallel"
 	shell   string // that started us; "" unknown
@@ -245,7 +246,10 @@ func (p *plan) live() bool {
 
 // readsStdin reports whether inputs are lines of standard input.
 func (p *plan) readsStdin() bool {
-	if p.piped() || p.RetryFailed {
+	switch {
+	case p.graph:
+		return p.tasks == "-"
+	case p.piped() || p.RetryFailed:
 		return false
 	}
 	isStdin := func(s command.SourceSpec) bool { return s.Kind == command.File && s.File == "-" }

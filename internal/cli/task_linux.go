@@ -21,16 +21,24 @@ type tasks struct {
 
 	mu     sync.Mutex
 	state  *graph.State
-	before []int // done by an earlier run, and not told yet
+	before []int        // done by an earlier run, or have no part in this one, and not told yet
+	absent map[int]bool // of these, those that have no part
 }
 
-// runTasks runs the tasks of a graph.
-func runTasks(p *plan, g *graph.Graph) error {
+// runTasks runs the tasks of a file.
+func runTasks(p *plan) error {
+	if err := p.refuseToForget(); err != nil {
+		return err
+	}
 	handed, err := proc.TakeInherited() // before anything is opened here
 	if err != nil {
 		return err
 	}
-	shop := &workshop{plan: p}
+	shop := &workshop{plan: p, stdin: &tee{from: os.Stdin}}
+	g, err := readGraph(p.tasks, shop.stdin)
+	if err != nil {
+		return err
+	}
 	r := &mapRun{plan: p, screen: newScreen(p), handed: handed, early: quitEarly()}
 	if err := r.enlist(); err != nil {
 		return err
@@ -38,36 +46,49 @@ func runTasks(p *plan, g *graph.Graph) error {
 	if err := r.records(shop); err != nil {
 		return err
 	}
-	if r.tasks, err = newTasks(p, g, shop.done); err != nil {
+	if r.tasks, err = newTasks(p, g); err != nil {
 		return err
 	}
 	if p.DryRun {
+		shop.stdin.keep(nil)
+		r.tasks.begin(nil, shop.done)
 		return dryRun(r.tasks.ordered, p.jobs, func(*job) {}, os.Stdout)
 	}
 	if len(g.Tasks) == 0 {
 		return nil
 	}
-	r.course.total = int64(len(g.Tasks))
-	r.screen.total.Store(r.course.total)
 	if err := r.open(shop); err != nil {
 		return err
 	}
+	if err := r.begin(shop); err != nil {
+		return err
+	}
+	r.course.total = r.tasks.begin(shop.part, shop.done)
+	r.screen.total.Store(r.course.total)
+	r.notes.total(r.course.total)
 	return r.run(nil)
 }
 
-// newTasks begins a run of a graph. done tells what earlier runs did; nil nothing.
-func newTasks(p *plan, g *graph.Graph, done func(j *job, command string) bool) (*tasks, error) {
+func newTasks(p *plan, g *graph.Graph) (*tasks, error) {
 	shell, err := command.ParseWith(nil, command.Options{Env: command.EnvFor(p.shell)})
 	if err != nil {
 		return nil, err
 	}
-	t := &tasks{graph: g, plan: p, shell: shell, changed: make(chan struct{}, 1)}
-	var was func(int) bool
-	if done != nil {
-		was = func(i int) bool { return done(&job{seq: int64(i) + 1}, t.text(i)) }
-	}
-	t.state, t.before = g.Begin(was)
-	return t, nil
+	return &tasks{graph: g, plan: p, shell: shell, changed: make(chan struct{}, 1), absent: map[int]bool{}}, nil
+}
+
+// begin begins a run, and returns how many tasks have a part in it. part tells which
+// have, nil all; done which an earlier run did, nil none.
+func (t *tasks) begin(part, done func(j *job, command string) bool) int64 {
+	t.state, t.before = t.graph.Begin(func(i int) bool {
+		j, text := &job{seq: int64(i) + 1, dir: t.graph.Tasks[i].Dir}, t.text(i)
+		if part != nil && !part(j, text) {
+			t.absent[i] = true
+			return true
+		}
+		return done != nil && done(j, text)
+	})
+	return int64(len(t.graph.Tasks) - len(t.absent))
 }
 
 // text is a task as a shell would read it.
@@ -115,7 +136,7 @@ func (t *tasks) take() (j *job, left bool) {
 	if len(t.before) > 0 {
 		i := t.before[0]
 		t.before = t.before[1:]
-		return &job{seq: int64(i) + 1, attempt: 1, skip: true}, true
+		return &job{seq: int64(i) + 1, attempt: 1, skip: true, absent: t.absent[i]}, true
 	}
 	if i, ok := t.state.Next(); ok {
 		return t.job(i), true
@@ -161,7 +182,7 @@ func (r *mapRun) settle(j *job, f *finished) (skipped []*finished) {
 			names = append(names, tasks[i].Title())
 		}
 		// It never began: its time in the job log is 0.
-		skipped = append(skipped, &finished{Seq: int64(i) + 1, Key: r.tasks.text(i), Result: result{How: unmet, Exit: -1}})
+		skipped = append(skipped, &finished{Seq: int64(i) + 1, Key: r.tasks.text(i), Dir: tasks[i].Dir, Result: result{How: unmet, Exit: -1}})
 	}
 	more := ""
 	if n := len(all) - len(names); n > 0 {

@@ -23,6 +23,7 @@ var runText = []struct{ name, text string }{
 	{"bar", ""},
 	{"eta", ""},
 	{"joblog", "write a line for each task that has ended or was skipped"},
+	{"no-journal", ""},
 	{"resume", "leave out the tasks that succeeded by the job log, if all that they wait for did"},
 	{"retries", ""},
 	{"timeout", ""},
@@ -66,7 +67,10 @@ const RunExample = `  # run it, four tasks at a time; see what would run, in whi
   tutti run --dry-run --tag tasks
   # tasks made by a program
   ./make-tasks | tutti run -
-  # note what is done; after a failure or a crash, this does only the rest
+  # after a failure or a crash, do the rest, of the newest run or of run 42
+  tutti resume
+  tutti resume 42
+  # the same by a job log of its own
   tutti run --joblog tasks.log --resume tasks
   # stop at the first failure, as make does without -k
   tutti run --halt soon,fail=1 tasks`
