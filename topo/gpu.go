@@ -20,10 +20,14 @@ type GPUs struct {
 	Env []string
 }
 
+// GPUVariable is the environment variable by which most programs are told which GPUs to
+// use, where none is known.
+const GPUVariable = "CUDA_VISIBLE_DEVICES"
+
 // The variables by which the vendors' libraries are told which GPUs to use. AMD's HIP
 // has one of its own, which chooses among those that ROCm's leaves.
 const (
-	cudaVariable = "CUDA_VISIBLE_DEVICES"
+	cudaVariable = GPUVariable
 	cudaOrder    = "CUDA_DEVICE_ORDER"
 	rocmVariable = "ROCR_VISIBLE_DEVICES"
 	hipVariable  = "HIP_VISIBLE_DEVICES"

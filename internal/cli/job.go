@@ -26,6 +26,7 @@ type job struct {
 	absent   bool      // nor to be counted: there is no such job
 	fault    error     // why it cannot be started; or, of number 0, why the inputs end here
 
+	grant  *grant // what it has of the stock, until it ends
 	ticket uint64 // of its last start
 	slot   int    // likewise, from 1; 0: its worker's
 }

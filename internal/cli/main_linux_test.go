@@ -155,10 +155,13 @@ var spaces atomic.Int64
 func freshSpace() (name string, check func()) {
 	name = fmt.Sprintf("test-%d-cli-%d", os.Getpid(), spaces.Add(1))
 	return name, func() {
+		leftovers.Lock()
+		defer leftovers.Unlock()
 		if ipc.Remove(name, ipc.Options{}) == nil {
-			leftovers.Lock()
-			defer leftovers.Unlock()
 			leftovers.names = append(leftovers.names, "space "+name)
+		}
+		if os.Remove("/dev/shm/"+stockPrefix+name) == nil {
+			leftovers.names = append(leftovers.names, "the locks of space "+name)
 		}
 	}
 }

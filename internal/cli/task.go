@@ -48,7 +48,9 @@ func taskCommand(cmd *cobra.Command, o *options.Map, file string) error {
 	if err != nil {
 		return err
 	}
-	p, err := newPlan(o, nil, facts{cpus: cpusFor(o, machine), memory: memoryOf(machine), isFile: isPlainFile, readFile: readText})
+	here := factsOfHere(o, machine)
+	here.tasks = true
+	p, err := newPlan(o, nil, here)
 	if err != nil {
 		return err
 	}

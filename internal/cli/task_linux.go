@@ -17,12 +17,14 @@ type tasks struct {
 	graph   *graph.Graph
 	plan    *plan
 	shell   *command.Template
+	stock   *stock        // nil: tasks take a job slot each and nothing else
 	changed chan struct{} // something may have become ready
 
 	mu     sync.Mutex
 	state  *graph.State
 	before []int        // done by an earlier run, or have no part in this one, and not told yet
 	absent map[int]bool // of these, those that have no part
+	again  map[int]*job // to be tried again
 }
 
 // runTasks runs the tasks of a file.
@@ -37,6 +39,9 @@ func runTasks(p *plan) error {
 	shop := &workshop{plan: p, stdin: &tee{from: os.Stdin}}
 	g, err := readGraph(p.tasks, shop.stdin)
 	if err != nil {
+		return err
+	}
+	if err := p.settleTasks(g); err != nil {
 		return err
 	}
 	r := &mapRun{plan: p, screen: newScreen(p), handed: handed, early: quitEarly()}
@@ -74,7 +79,7 @@ func newTasks(p *plan, g *graph.Graph) (*tasks, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &tasks{graph: g, plan: p, shell: shell, changed: make(chan struct{}, 1), absent: map[int]bool{}}, nil
+	return &tasks{graph: g, plan: p, shell: shell, changed: make(chan struct{}, 1), again: map[int]*job{}, absent: map[int]bool{}}, nil
 }
 
 // begin begins a run, and returns how many tasks have a part in it. part tells which
@@ -87,7 +92,7 @@ func (t *tasks) begin(part, done func(j *job, command string) bool) int64 {
 			return true
 		}
 		return done != nil && done(j, text)
-	})
+	}, t.plan.needs)
 	return int64(len(t.graph.Tasks) - len(t.absent))
 }
 
@@ -121,15 +126,15 @@ func (t *tasks) job(i int) *job {
 
 // ordered gives the tasks in the order in which they would start.
 func (t *tasks) ordered(yield func(*job) bool) {
-	for _, i := range t.state.Order(t.plan.jobs) {
+	for _, i := range t.state.Order(t.plan.jobs, t.plan.total()) {
 		if !yield(t.job(i)) {
 			return
 		}
 	}
 }
 
-// take gives the job that is to start next, if one may, and reports whether any
-// task is left.
+// take gives the job that is to start next, with what it needs, if one may, and reports
+// whether any task is left.
 func (t *tasks) take() (j *job, left bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -138,10 +143,32 @@ func (t *tasks) take() (j *job, left bool) {
 		t.before = t.before[1:]
 		return &job{seq: int64(i) + 1, attempt: 1, skip: true, absent: t.absent[i]}, true
 	}
-	if i, ok := t.state.Next(); ok {
-		return t.job(i), true
+	i, ok := t.state.Next(t.stock.free())
+	var g *grant
+	if ok && t.stock != nil {
+		if g, ok = t.stock.take(t.plan.needs[i]); !ok { // another run was faster
+			t.state.Again(i)
+		}
 	}
-	return nil, t.state.Left() > 0
+	t.stock.keep(t.state.Wanted())
+	if !ok {
+		t.stock.waits(t.state.Wanted())
+		return nil, t.state.Left() > 0
+	}
+	if j = t.again[i]; j == nil {
+		j = t.job(i)
+	}
+	delete(t.again, i)
+	j.grant = g
+	return j, true
+}
+
+// repeat has a task whose job failed start once more.
+func (t *tasks) repeat(j *job) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.again[int(j.seq)-1] = j
+	t.state.Again(int(j.seq) - 1)
 }
 
 // ended notes the end of a task, and returns those that are not run because of it.

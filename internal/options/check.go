@@ -11,7 +11,7 @@ import (
 // means --pipe. Call it once, after the flags were read.
 func (m *Map) Check() error {
 	m.settleFirst()
-	for _, check := range []func() error{m.checkOutput, m.checkPipe, m.checkRecords, m.checkPersistent, m.checkRest} {
+	for _, check := range []func() error{m.checkOutput, m.checkPipe, m.checkRecords, m.checkResources, m.checkPersistent, m.checkRest} {
 		if err := check(); err != nil {
 			return err
 		}
@@ -175,6 +175,22 @@ func (m *Map) checkRecords() error {
 		return errors.New("--resume and --resume-failed read what is done in the job log or in the results; name one with --joblog FILE or --results DIR")
 	case m.ResumeFailed && m.JobLog == "":
 		return errors.New("--resume-failed reads in the job log what failed; name it with --joblog FILE")
+	}
+	return nil
+}
+
+// checkResources refuses to have jobs wait for each other that all read at once.
+func (m *Map) checkResources() error {
+	for _, o := range []struct {
+		on   bool
+		name string
+	}{{m.RoundRobin, "--round-robin"}, {m.Tee, "--tee"}, {m.Given("shard"), "--shard"}, {m.Given("bin"), "--bin"}} {
+		if o.on && len(m.Resource) > 0 {
+			return clash("--resource", o.name, "jobs that all read at the same time cannot wait for each other's")
+		}
+	}
+	if m.Tee && m.Given("cpus") {
+		return clash("--cpus", "--tee", "there all jobs run at the same time")
 	}
 	return nil
 }
