@@ -39,11 +39,13 @@ import (
 //	                  the open file is closed, and the kernel drops its locks
 //	all at once       likewise, at once
 //
-// Each resource has a turn besides, a byte too. Who keeps units of it, or takes some, has
-// it; so one run at a time gathers, others start nothing with what it gathers, and none
-// that asks for little starves one that asks for much. Turns are waited for in the order
-// of the resources' names, and only by who keeps nothing of those behind: the run that
-// waits for the last of them waits for jobs that run. So no circle of runs comes about.
+// Each resource has a turn besides, a byte too. Who gathers units of it has that until it
+// has enough, and who takes some while he does; so others start nothing with what is
+// gathered, and none that asks for little starves one that asks for much. Resources are
+// gathered one after the other, in the order of their names. So a run waits for jobs that
+// run, for one that gathers the same resource, or for what one keeps that gathers a later
+// one; the one that gathers the last of all waits for jobs that run, and no circle of runs
+// comes about.
 //
 // Nobody is told when another run's lock is gone, since it goes by itself when its
 // owners die. So who waits for one looks again, stockEvery.
@@ -197,19 +199,13 @@ func (s *stock) take(need resource.Units) (g *grant, ok bool) {
 		if n == 0 {
 			continue
 		}
-		if ok = s.turn[a] || s.lock(s.place(a, ""), unix.F_WRLCK); !ok {
-			s.others = true
-			break
-		}
-		g.units[a] = s.gatherLocked(a, n)
-		if !s.turn[a] {
-			s.lock(s.place(a, ""), unix.F_UNLCK)
-		}
-		if ok = int64(len(g.units[a])) == n; !ok {
+		if g.units[a] = s.gatherLocked(a, int(n)); len(g.units[a]) < int(n) {
+			ok = false
 			break
 		}
 	}
 	if !ok {
+		s.others = true // who has it now may have taken it since free looked
 		for a, units := range g.units {
 			for _, u := range units {
 				if s.units[a][u] != unitKept {
@@ -228,17 +224,29 @@ func (s *stock) take(need resource.Units) (g *grant, ok bool) {
 	return g, true
 }
 
-// gatherLocked locks up to n units of a resource whose turn it is, those that are kept
-// first, and returns them.
-func (s *stock) gatherLocked(asset int, n int64) (units []int) {
-	for _, want := range []unit{unitKept, unitIdle} {
-		for u, state := range s.units[asset] {
-			if int64(len(units)) == n {
-				return units
-			}
-			if state == want && (state == unitKept || s.lock(s.place(asset, s.assets[asset].ids[u]), unix.F_WRLCK)) {
-				units = append(units, u)
-			}
+// gatherLocked finds up to n units of a resource for a job: such as are idle first, as
+// what is kept may be for another, and returns them. Those that were idle are locked.
+func (s *stock) gatherLocked(asset, n int) (units []int) {
+	turn := s.turn[asset]
+	if turn || s.lock(s.place(asset, ""), unix.F_WRLCK) {
+		units = s.lockIdle(asset, n)
+		if !turn {
+			s.lock(s.place(asset, ""), unix.F_UNLCK)
+		}
+	}
+	for u, state := range s.units[asset] {
+		if len(units) < n && state == unitKept {
+			units = append(units, u)
+		}
+	}
+	return units
+}
+
+// lockIdle locks up to n units of a resource whose turn is ours, and returns them.
+func (s *stock) lockIdle(asset, n int) (units []int) {
+	for u, state := range s.units[asset] {
+		if len(units) < n && state == unitIdle && s.lock(s.place(asset, s.assets[asset].ids[u]), unix.F_WRLCK) {
+			units = append(units, u)
 		}
 	}
 	return units
@@ -252,40 +260,44 @@ func (s *stock) keep(need resource.Units) {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	waits := false // for a turn: nothing behind it may be kept
+	gathers := false // a resource before
 	for a := range s.assets {
-		if need == nil || need[1+a] == 0 || waits {
-			s.dropLocked(a, 0)
-			continue
+		n := 0
+		if need != nil && !gathers {
+			n = int(need[1+a])
 		}
-		if s.turn[a] = s.turn[a] || s.lock(s.place(a, ""), unix.F_WRLCK); !s.turn[a] {
-			waits = true
-			continue
+		n -= s.dropLocked(a, n)
+		if n > 0 && !s.turn[a] {
+			s.turn[a] = s.lock(s.place(a, ""), unix.F_WRLCK)
 		}
-		s.dropLocked(a, int(need[1+a]))
-		for _, u := range s.gatherLocked(a, need[1+a]) {
-			s.units[a][u] = unitKept
+		if n > 0 && s.turn[a] {
+			for _, u := range s.lockIdle(a, n) {
+				s.units[a][u] = unitKept
+				n--
+			}
+		}
+		gathers = gathers || n > 0
+		if n == 0 && s.turn[a] {
+			s.turn[a] = false
+			s.lock(s.place(a, ""), unix.F_UNLCK)
 		}
 	}
 }
 
-// dropLocked unlocks what is kept of a resource but for so many units; for none the turn
-// too.
-func (s *stock) dropLocked(asset, most int) {
-	all := most == 0
+// dropLocked unlocks what is kept of a resource but for so many units, and returns how
+// many are kept then.
+func (s *stock) dropLocked(asset, most int) (kept int) {
 	for u, state := range s.units[asset] {
-		if state != unitKept {
-			continue
-		}
-		if most--; most < 0 {
+		switch {
+		case state != unitKept:
+		case kept < most:
+			kept++
+		default:
 			s.units[asset][u] = unitIdle
 			s.lock(s.place(asset, s.assets[asset].ids[u]), unix.F_UNLCK)
 		}
 	}
-	if all && s.turn[asset] {
-		s.turn[asset] = false
-		s.lock(s.place(asset, ""), unix.F_UNLCK)
-	}
+	return kept
 }
 
 // freed is told that something was given back; nil never.

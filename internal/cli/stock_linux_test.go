@@ -92,6 +92,26 @@ func TestStockIsGathered(t *testing.T) {
 	}
 }
 
+// Who gathers one resource keeps what it has of those before, and no more: of these others
+// have the rest, and of those behind all.
+func TestStockIsShared(t *testing.T) {
+	t.Parallel()
+	ref := stockFolder(t)
+	one, other := stockOf(t, ref, 3, 1, 1), stockOf(t, ref, 3, 1, 1)
+	had := mustTake(t, other, 0, 0, 1, 0)
+	one.keep(resource.Units{0, 2, 1, 1})
+	mustNotTake(t, other, 0, 2, 0, 0)
+	other.give(mustTake(t, other, 0, 1, 0, 1))
+	one.give(mustTake(t, one, 0, 1, 0, 1)) // a smaller job of its own
+	one.keep(resource.Units{0, 2, 1, 1})
+	mustNotTake(t, other, 0, 2, 0, 0)
+	other.give(had)
+	mustNotTake(t, other, 0, 0, 1, 0)
+	mustTake(t, one, 0, 2, 1, 1)
+	one.keep(nil)
+	mustTake(t, other, 0, 1, 0, 0)
+}
+
 // A run that waits for a turn keeps nothing of the resources behind that one.
 func TestStockWaitsInOrder(t *testing.T) {
 	t.Parallel()

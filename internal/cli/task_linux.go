@@ -151,8 +151,8 @@ func (t *tasks) take() (j *job, left bool) {
 		}
 	}
 	t.stock.keep(t.state.Wanted())
+	t.stock.waits(t.state.Wanted())
 	if !ok {
-		t.stock.waits(t.state.Wanted())
 		return nil, t.state.Left() > 0
 	}
 	if j = t.again[i]; j == nil {

@@ -20,9 +20,6 @@ const Max = 1024
 // CPU is one CPU in the units that CPUs are counted in.
 const CPU = 1000
 
-// CPUs is the name under which CPUs are counted among other resources.
-const CPUs = "cpus"
-
 // GPU is the name of the resource that is detected.
 const GPU = "gpu"
 
@@ -38,7 +35,7 @@ func ParseRequests(text string) ([]Request, error) {
 			return nil, fmt.Errorf("%q: not a resource and its number; say NAME=N, as in gpu=1 or license=3", part)
 		case !isName(name):
 			return nil, fmt.Errorf("%q: not the name of a resource; say letters, digits and _, no digit first", name)
-		case name == CPUs || name == "cpu":
+		case name == "cpus" || name == "cpu":
 			return nil, fmt.Errorf("%s: CPUs have their own way to be asked for, as a task may have a part of one; say cpus", part)
 		case err != nil || n < 0 || n > Max:
 			return nil, fmt.Errorf("%s: %q is not a number of units; say a whole number from 0 to %d", name, number, Max)
