@@ -63,7 +63,7 @@ type stock struct {
 	cpus     int64      // free; below 0 when -j FILE has taken some away
 	units    [][]unit   // by asset
 	turn     []bool     // by asset: it is ours
-	others   bool       // have something that free was asked for
+	others   bool       // other runs have some of it, as free has seen
 }
 
 // unit is how a unit stands.
@@ -158,7 +158,7 @@ func (s *stock) mayLock(place int64) bool {
 	return unix.FcntlFlock(s.locks.Fd(), unix.F_OFD_GETLK, &at) == nil && at.Type == unix.F_UNLCK
 }
 
-// free is what jobs could have now: of each resource what is needed at most, or less.
+// free is what jobs could have now, and finds out whether other runs have any.
 func (s *stock) free() resource.Units {
 	if s == nil {
 		return nil
@@ -337,7 +337,9 @@ func (s *stock) acquire(need resource.Units, stop <-chan struct{}) (*grant, bool
 			return g, true
 		}
 		s.keep(need)
-		s.free() // and who has it
+		if s.free().Fit(need) { // it has come meanwhile
+			continue
+		}
 		s.waits(need)
 		select {
 		case <-stop:

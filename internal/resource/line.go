@@ -11,8 +11,8 @@ import (
 // they are thousandths.
 type Units []int64
 
-// fit reports whether need can be had of u. Who needs nothing always fits.
-func (u Units) fit(need Units) bool {
+// Fit reports whether need can be had of u. Who needs nothing always fits.
+func (u Units) Fit(need Units) bool {
 	for r, n := range need {
 		if n > u[r] {
 			return false
@@ -95,7 +95,7 @@ func (l *Line) Next(free Units) (task int, ok bool) {
 	l.first = nil
 	for _, i := range l.order() {
 		c := &l.classes[i]
-		if left.fit(c.need) {
+		if left.Fit(c.need) {
 			c.place = 0
 			return int(heap.Pop(&c.tasks).(int32)), true
 		}
