@@ -51,7 +51,7 @@ type plan struct {
 // facts are what a plan must know of the world.
 type facts struct {
 	cpus     int
-	tasks    bool  // the jobs are tasks of a file, each of which says what it needs
+	graph    bool  // jobs are tasks that wait for each other, each of which says what it needs
 	memory   int64 // bytes that may be used; 0: not known
 	isFile   func(name string) bool
 	readFile func(name string) (string, error)
@@ -61,7 +61,7 @@ type facts struct {
 
 // newPlan reads the values of the options, and of the words behind them.
 func newPlan(o *options.Map, args []string, w facts) (*plan, error) {
-	p := &plan{Map: o, cpus: w.cpus}
+	p := &plan{Map: o, graph: w.graph, cpus: w.cpus}
 	for _, read := range []func() error{
 		func() error { return p.readInputs(args) },
 		func() error { return p.readJobs(w) },

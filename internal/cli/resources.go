@@ -71,7 +71,7 @@ func (p *plan) readResources(w facts) (err error) {
 			return fmt.Errorf("%s %w", o.name, err)
 		}
 	}
-	if w.tasks {
+	if p.graph {
 		return nil
 	}
 	if err := p.findAssets(p.takes, "--resource"); err != nil {

@@ -127,8 +127,8 @@ func openLocks(path string) (*os.File, error) {
 	}
 }
 
-// close gives all back. If nobody else uses the file it is removed: so what was left by
-// somebody killed goes with the next one that leaves.
+// close gives all back; a second time it does nothing. If nobody else uses the file it is
+// removed: so what was left by somebody killed goes with the next one that leaves.
 func (s *stock) close() {
 	if s == nil || s.locks == nil {
 		return
@@ -139,6 +139,7 @@ func (s *stock) close() {
 		_ = os.Remove(s.locks.Name()) // what stays is empty, and does no harm
 	}
 	_ = s.locks.Close()
+	s.locks = nil
 }
 
 // place is the byte that stands for a unit of a resource; of its turn the unit is "".

@@ -49,12 +49,12 @@ func taskCommand(cmd *cobra.Command, o *options.Map, file string) error {
 		return err
 	}
 	here := factsOfHere(o, machine)
-	here.tasks = true
+	here.graph = true
 	p, err := newPlan(o, nil, here)
 	if err != nil {
 		return err
 	}
-	p.graph, p.tasks, p.program, p.shell = true, file, runProgram, startedBy(os.Getppid())
+	p.tasks, p.program, p.shell = file, runProgram, startedBy(os.Getppid())
 	p.called, _ = cmd.Context().Value(lineKey{}).(line)
 	p.before, _ = cmd.Context().Value(earlierKey{}).(*earlier)
 	return runTasks(p)

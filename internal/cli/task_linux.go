@@ -45,6 +45,7 @@ func runTasks(p *plan) error {
 		return err
 	}
 	r := &mapRun{plan: p, screen: newScreen(p), handed: handed, early: quitEarly()}
+	defer func() { r.stock.close() }() // where run does not
 	if err := r.enlist(); err != nil {
 		return err
 	}

@@ -199,7 +199,8 @@ func TestParseRequests(t *testing.T) {
 		{"cpus=1", "cpus=1: CPUs have their own way to be asked for, as a task may have a part of one; say cpus"},
 		{"a=-1", `a: "-1" is not a number of units; say a whole number from 0 to 1024`},
 		{"a=1025", `a: "1025" is not a number`},
-		{"a=1,A=2", "A: it is there twice"},
+		{"GPU=2", "[{gpu 2}]"},
+		{"a=1,A=2", "a: it is there twice"},
 	} {
 		got, err := ParseRequests(c.text)
 		said := fmt.Sprint(got)

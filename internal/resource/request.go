@@ -24,11 +24,13 @@ const CPU = 1000
 const GPU = "gpu"
 
 // ParseRequests reads what --resource and --have say, and a task's resource: field:
-// NAME=N, several with commas between. They come sorted by name, each name once.
+// NAME=N, several with commas between. They come sorted by name, each name once and in
+// small letters.
 func ParseRequests(text string) ([]Request, error) {
 	var all []Request
 	for part := range strings.SplitSeq(text, ",") {
 		name, number, ok := strings.Cut(strings.TrimSpace(part), "=")
+		name = strings.ToLower(name)
 		n, err := strconv.ParseInt(number, 10, 64)
 		switch {
 		case !ok:
@@ -39,7 +41,7 @@ func ParseRequests(text string) ([]Request, error) {
 			return nil, fmt.Errorf("%s: CPUs have their own way to be asked for, as a task may have a part of one; say cpus", part)
 		case err != nil || n < 0 || n > Max:
 			return nil, fmt.Errorf("%s: %q is not a number of units; say a whole number from 0 to %d", name, number, Max)
-		case slices.ContainsFunc(all, func(r Request) bool { return variable(r.Name) == variable(name) }):
+		case slices.ContainsFunc(all, func(r Request) bool { return r.Name == name }):
 			return nil, fmt.Errorf("%s: it is there twice; say it once", name)
 		}
 		all = append(all, Request{name, n})
@@ -48,12 +50,12 @@ func ParseRequests(text string) ([]Request, error) {
 	return all, nil
 }
 
-// isName reports whether s can be the name of a resource: it becomes part of the name
-// of a variable.
+// isName reports whether s, in small letters, can be the name of a resource: it becomes
+// part of the name of a variable.
 func isName(s string) bool {
 	for i := range len(s) {
 		c := s[i]
-		letter := c == '_' || c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z'
+		letter := c == '_' || c >= 'a' && c <= 'z'
 		if !letter && (i == 0 || c < '0' || c > '9') {
 			return false
 		}
@@ -67,9 +69,7 @@ const VariablePrefix = "TUTTI_RESOURCE_"
 
 // Variable is the environment variable in which a task finds which units of a resource
 // it was given, with commas between.
-func Variable(name string) string { return VariablePrefix + variable(name) }
-
-func variable(name string) string { return strings.ToUpper(name) }
+func Variable(name string) string { return VariablePrefix + strings.ToUpper(name) }
 
 // ParseCPUs reads a number of CPUs, 4 or 0.5, as thousandths.
 func ParseCPUs(text string) (int64, error) {
