@@ -93,7 +93,8 @@ func (d *dialog) serve() {
 }
 
 // equip has the slot's programs have what they take beside the slot, once and for all of
-// the run. While it waits for other runs to give that back its job is for whoever is free.
+// the run. While it waits for other runs to give that back its job is for whoever is free,
+// and it waits no longer than there are jobs.
 func (d *dialog) equip(j *job) bool {
 	p := d.programs
 	stock := p.run.stock
@@ -106,7 +107,7 @@ func (d *dialog) equip(j *job) bool {
 		return true
 	}
 	p.layBack([]*job{j})
-	d.grant, _ = stock.acquire(need, p.run.supply.stop)
+	d.grant, _ = stock.acquire(need, p.fed)
 	return false
 }
 
