@@ -116,6 +116,8 @@ func run(root *cobra.Command, name string, args []string) (code int, err error) 
 		}
 	} else if len(args) > 0 && args[0] == "run" {
 		code = exitMapUsage // lower ones count tasks
+		before, args = args[:1], args[1:]
+		words = args
 	}
 	root.SetArgs(append(before[:len(before):len(before)], args...))
 	out := &spoken{to: os.Stdout}

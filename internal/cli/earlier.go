@@ -47,8 +47,9 @@ func newResume() *cobra.Command {
 		Long: `Go on with a run, or with the newest: run those of its jobs that have not ended.
 A job is known by its command, its folder and the variables of --env, so inputs may
 have been added, removed or put into another order since. Jobs that failed stay as
-they are, unless --failed. Inputs that came through standard input were kept.
-Options of tutti map behind -- are added to those that the run had.`,
+they are, unless --failed; but tasks of tutti run that failed, and what waited for
+them, are run again. Inputs that came through standard input were kept. Options of
+tutti map, or tutti run, behind -- are added to those that the run had.`,
 		Example: `  tutti resume
   tutti resume 42 --failed
   tutti resume 42 -- -j1 --progress`,
@@ -70,8 +71,8 @@ func newRerun() *cobra.Command {
 		DisableFlagsInUseLine: true,
 		Short:                 "Run an earlier run again, or the jobs of it that failed",
 		Long: `Run an earlier run again as a new run: the same command line in the same folder.
-With --failed only the jobs that failed. Options of tutti map behind -- are added to
-those that the run had.`,
+With --failed only the jobs that failed or were skipped. Options of tutti map, or
+tutti run, behind -- are added to those that the run had.`,
 		Example: `  tutti rerun 42
   tutti rerun 42 --failed`,
 		Args:              oneRun,
@@ -104,9 +105,15 @@ func goBack(caller *cobra.Command, args []string, e earlier) (err error) {
 		return withCode(err, exitMapUsage)
 	}
 	cmd := newMap(e.Program)
+	if e.Program == runProgram {
+		cmd = newRun()
+	}
 	cmd.SilenceErrors, cmd.SilenceUsage = true, true
 	cmd.SetArgs(e.Args)
-	return cmd.ExecuteContext(context.WithValue(withLine(caller.Context(), line{e.Words, e.Args}), earlierKey{}, &e))
+	if err := cmd.ExecuteContext(context.WithValue(withLine(caller.Context(), line{e.Words, e.Args}), earlierKey{}, &e)); err != nil {
+		return withCode(err, exitMapUsage)
+	}
+	return nil
 }
 
 // cutAtDash cuts a command line as expanded in its options and its words.

@@ -14,12 +14,14 @@ import (
 	"github.com/tutti-run/tutti/internal/command"
 	"github.com/tutti-run/tutti/internal/core"
 	"github.com/tutti-run/tutti/internal/progress"
+	"github.com/tutti-run/tutti/internal/resource"
 	"github.com/tutti-run/tutti/internal/spool"
 )
 
 // callOf is what a worker is told of a job.
 func (r *mapRun) callOf(j *job) call {
 	c := r.plan.callOf(j)
+	c.Env = replaced(c.Env, r.envOf(j))
 	if r.plan.timeout.Percent > 0 {
 		r.mu.Lock()
 		defer r.mu.Unlock()
@@ -51,6 +53,12 @@ func (r *mapRun) admit(j *job) bool {
 			return false
 		}
 	}
+	if r.stock != nil && r.tasks == nil { // tasks come with it
+		var ok bool
+		if j.grant, ok = r.stock.acquire(r.plan.units(r.plan.each, r.plan.takes), r.supply.stop); !ok {
+			return false
+		}
+	}
 	if r.gate != nil && !r.gate.pass(r.supply.stop) {
 		return false
 	}
@@ -66,6 +74,22 @@ func (r *mapRun) admit(j *job) bool {
 		r.vacate(&result{Exit: -1, Fault: err.Error()})
 	}
 	return true
+}
+
+// envOf tells a job what it takes beside a slot, before its other variables.
+func (r *mapRun) envOf(j *job) []string {
+	env := r.stock.env(j.grant, j.ticket)
+	cpus := r.plan.each
+	said := r.plan.Given("cpus")
+	if r.tasks != nil {
+		if own := r.tasks.graph.Tasks[j.seq-1].CPUs; own > 0 {
+			cpus, said = own, true
+		}
+	}
+	if said {
+		env = append(env, cpusVariable+"="+resource.CPUsText(cpus))
+	}
+	return env
 }
 
 // vacate notes that a command which was admitted runs no more.
@@ -98,6 +122,8 @@ func (r *mapRun) unrun(j *job) {
 
 // ended does what follows from the end of a job's command.
 func (r *mapRun) ended(j *job, res *result) {
+	r.stock.give(j.grant)
+	j.grant = nil
 	r.mu.Lock()
 	v := r.course.ended(res, j.attempt)
 	failed := r.course.halt.Failed()

@@ -29,6 +29,7 @@ type job struct {
 	priority int64  // the higher the more urgent
 	turn     uint64 // in the rotor
 
+	grant  *grant // what it has of the stock, until it ends
 	ticket uint64 // of its last start
 	slot   int    // likewise, from 1; 0: its worker's
 }

@@ -6,13 +6,12 @@ import (
 	"os"
 
 	"github.com/tutti-run/tutti"
-	"github.com/tutti-run/tutti/internal/graph"
 )
 
 // runPlan says that commands are run on Linux only.
 func runPlan(*plan) error { return tutti.ErrUnsupported }
 
 // runTasks says so of tasks.
-func runTasks(*plan, *graph.Graph) error { return tutti.ErrUnsupported }
+func runTasks(*plan) error { return tutti.ErrUnsupported }
 
 func isTerminal(*os.File) bool { return false }

@@ -94,7 +94,10 @@ func (r *mapRun) beginNew(shop *workshop) error {
 	}
 	about := journal.Run{
 		Program: p.program, Words: p.called.words, Args: p.called.args, Env: p.chosen(), Begin: r.screen.begin, PID: os.Getpid(),
-		Executable: shop.command.Executable(), Stdin: p.stdinKept(), RerunOf: p.before.number(), OnlyFailed: p.before.onlyFailed(),
+		Stdin: p.stdinKept(), RerunOf: p.before.number(), OnlyFailed: p.before.onlyFailed(),
+	}
+	if shop.command != nil {
+		about.Executable = shop.command.Executable()
 	}
 	if about.Folder, err = os.Getwd(); err != nil {
 		return err
@@ -136,7 +139,8 @@ const cleanEvery = 16
 // goOn goes on with the journal of an earlier run.
 func (r *mapRun) goOn(shop *workshop) error {
 	b := r.plan.before
-	out, done, err := b.runs.Resume(b.ID, journal.Options{RetryFailed: b.failed})
+	// A task that failed is not done: others wait for it.
+	out, done, err := b.runs.Resume(b.ID, journal.Options{RetryFailed: b.failed || r.plan.graph})
 	if errors.Is(err, journal.ErrInUse) {
 		return fmt.Errorf("run %d goes on: process %d has it; wait for its end, or end it", b.ID, b.PID)
 	}
@@ -238,5 +242,5 @@ func (n *notes) close(err error, why string, say func(string, ...any)) error {
 
 // word is how a command ended in a word, "" for by itself.
 func (h howEnded) word() string {
-	return [...]string{"", "timeout", "stopped", "not started", "lost", "evicted"}[h]
+	return [...]string{"", "timeout", "stopped", "not started", "lost", "evicted", "skipped"}[h]
 }

@@ -9,13 +9,17 @@ import (
 	"github.com/tutti-run/tutti/internal/command"
 	"github.com/tutti-run/tutti/internal/core"
 	"github.com/tutti-run/tutti/internal/options"
+	"github.com/tutti-run/tutti/topo"
 )
 
 // plan is what a run is to do: the options with their values read, the command and
 // where its inputs are. It does not change once the run has begun.
 type plan struct {
 	*options.Map
-	graph   bool   // jobs are tasks that wait for each other
+	graph bool   // jobs are tasks that wait for each other
+	tasks string // the file with them
+	resources
+	world   facts
 	shared  bool   // job slots are shared with other programs
 	program string // what messages call us: "tutti map", "parallel"
 	shell   string // that started us; "" unknown
@@ -49,17 +53,21 @@ type plan struct {
 // facts are what a plan must know of the world.
 type facts struct {
 	cpus     int
+	graph    bool  // jobs are tasks that wait for each other, each of which says what it needs
 	memory   int64 // bytes that may be used; 0: not known
 	isFile   func(name string) bool
 	readFile func(name string) (string, error)
+	lookup   func(variable string) (string, bool)
+	gpus     func() topo.GPUs
 }
 
 // newPlan reads the values of the options, and of the words behind them.
 func newPlan(o *options.Map, args []string, w facts) (*plan, error) {
-	p := &plan{Map: o, cpus: w.cpus}
+	p := &plan{Map: o, graph: w.graph, cpus: w.cpus}
 	for _, read := range []func() error{
 		func() error { return p.readInputs(args) },
 		func() error { return p.readJobs(w) },
+		func() error { return p.readResources(w) },
 		func() error { return p.readGate(w) },
 		func() error { return p.readMemory(w) },
 		p.readEnds,
@@ -206,7 +214,7 @@ func (p *plan) gated() bool {
 	if p.Persistent != "" { // inputs are given to programs that run
 		return false
 	}
-	return p.graph || p.shared || p.halt != (core.Halt{}) || p.gate != (core.GateRules{}) || p.jobsFile != "" || p.Interactive || p.timeout.Percent > 0 || p.tries > 1 || p.slotted() || p.rotates()
+	return p.graph || p.shared || len(p.assets) > 0 || p.halt != (core.Halt{}) || p.gate != (core.GateRules{}) || p.jobsFile != "" || p.Interactive || p.timeout.Percent > 0 || p.tries > 1 || p.slotted() || p.rotates()
 }
 
 // slotted reports whether the slot of each job must be known before it starts:
@@ -248,7 +256,10 @@ func (p *plan) live() bool {
 
 // readsStdin reports whether inputs are lines of standard input.
 func (p *plan) readsStdin() bool {
-	if p.piped() || p.RetryFailed {
+	switch {
+	case p.graph:
+		return p.tasks == "-"
+	case p.piped() || p.RetryFailed:
 		return false
 	}
 	isStdin := func(s command.SourceSpec) bool { return s.Kind == command.File && s.File == "-" }

@@ -37,6 +37,7 @@ type mapRun struct {
 	notes    *notes  // in the journal; nil: none are kept
 	tasks    *tasks  // of a graph; nil: inputs
 	tokens   *tokens // that others share; nil: none
+	stock    *stock  // what jobs take beside a slot; nil: nothing
 	lent     []lent  // files for commands
 	early    func()  // ends the watch for signals before the run
 
@@ -63,6 +64,7 @@ func runPlan(p *plan) error {
 		return err
 	}
 	r := &mapRun{plan: p, screen: newScreen(p), handed: handed, early: quitEarly()}
+	defer func() { r.stock.close() }() // where run does not
 	if err := r.enlist(); err != nil {
 		return err
 	}
@@ -156,6 +158,7 @@ func (r *mapRun) run(jobs iter.Seq[*job]) error {
 	}
 	stop()
 	r.supply.halt()
+	r.stock.close()
 	if err := r.tokens.close(); err != nil {
 		r.note(fmt.Errorf("give the jobserver's tokens back: %w", err))
 	}
@@ -230,8 +233,11 @@ func (r *mapRun) records(shop *workshop) error {
 // open makes what master and workers share.
 func (r *mapRun) open(shop *workshop) error {
 	p := r.plan
+	var err error
+	if r.stock, err = openStock(p, spaceNamed(""), r.screen.holds); err != nil {
+		return err
+	}
 	if p.Persistent != "" {
-		var err error
 		if r.programs, err = newPrograms(r); err != nil {
 			return err
 		}
@@ -248,11 +254,13 @@ func (r *mapRun) open(shop *workshop) error {
 	if p.rotates() {
 		r.supply.rotor = newRotor(p, r.store, r.control, r.supply)
 	}
+	if r.tasks != nil {
+		r.tasks.stock = r.stock
+	}
 	if p.gated() || p.WorkDir != "" || len(p.Templates) > 0 {
 		r.supply.admit = r.admit
 	}
 	if p.gate != (core.GateRules{}) {
-		var err error
 		if r.gate, err = newGatekeeper(p.gate, r.store, r.control); err != nil {
 			return err
 		}
@@ -326,6 +334,9 @@ func (r *mapRun) share() error {
 	}
 	if r.tokens != nil {
 		streams = append(streams, r.tokens.lifeline)
+	}
+	if r.stock != nil && r.stock.locks != nil {
+		streams = append(streams, r.stock.locks)
 	}
 	page, pageFile, err := newControl(s)
 	if err != nil {

@@ -28,11 +28,12 @@ func newRuns() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:                   "runs [--all] [--json]",
 		DisableFlagsInUseLine: true,
-		Short:                 "List earlier runs of tutti map, the newest first",
-		Long: `List earlier runs of tutti map, the newest first: whether they are done, and how
-many of their jobs failed. Their journals are in $XDG_STATE_HOME/tutti, or else in
-~/.local/state/tutti; those older than 30 days go, and the oldest beyond 1000 runs or
-1 GiB in all. Runs within a run's jobs have none, nor have those with --no-journal.`,
+		Short:                 "List earlier runs of tutti map and tutti run, the newest first",
+		Long: `List earlier runs of tutti map and tutti run, the newest first: whether they are
+done, and how many of their jobs failed. Their journals are in $XDG_STATE_HOME/tutti,
+or else in ~/.local/state/tutti; those older than 30 days go, and the oldest beyond
+1000 runs or 1 GiB in all. Runs within a run's jobs have none, nor have those with
+--no-journal.`,
 		Example: `  tutti runs
   tutti show 42
   tutti resume 42
@@ -109,7 +110,7 @@ func listRuns(w io.Writer, most int, asJSON bool) error {
 		}
 	}
 	if n == 0 && !asJSON {
-		complain("no run of tutti map is known yet")
+		complain("no run of tutti map or tutti run is known yet")
 		return nil
 	}
 	return table.Flush()
@@ -360,7 +361,7 @@ func findRun(args []string) (*journal.Runs, *journal.Record, error) {
 	case err != nil:
 		return nil, nil, err
 	case len(ids) == 0:
-		return nil, nil, errors.New("no run of tutti map is known yet")
+		return nil, nil, errors.New("no run of tutti map or tutti run is known yet")
 	}
 	id := ids[len(ids)-1]
 	if len(args) > 0 {

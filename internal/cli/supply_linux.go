@@ -196,6 +196,10 @@ func (s *supply) next() *job {
 		default:
 		}
 		j, wait, full := s.due()
+		if j != nil && s.tasks != nil { // it needs what others may have by now
+			s.tasks.repeat(j)
+			continue
+		}
 		if j != nil {
 			return j
 		}
@@ -208,16 +212,19 @@ func (s *supply) next() *job {
 		if full || s.tasks != nil {
 			from = nil
 		}
-		var changed <-chan struct{}
+		var changed, freed <-chan struct{}
+		var look <-chan time.Time
 		if s.tasks != nil && !full {
 			j, left := s.tasks.take()
 			if j != nil || !left {
 				return j
 			}
-			changed = s.tasks.changed
+			changed, freed, look = s.tasks.changed, s.tasks.stock.freed(), s.tasks.stock.look()
 		}
 		select {
 		case <-changed:
+		case <-freed:
+		case <-look:
 		case <-s.stop:
 			return nil
 		case <-s.idle:

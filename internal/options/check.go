@@ -11,7 +11,7 @@ import (
 // means --pipe. Call it once, after the flags were read.
 func (m *Map) Check() error {
 	m.settleFirst()
-	for _, check := range []func() error{m.checkOutput, m.checkPipe, m.checkRecords, m.checkPersistent, m.checkTurns, m.checkRest} {
+	for _, check := range []func() error{m.checkOutput, m.checkPipe, m.checkRecords, m.checkResources, m.checkPersistent, m.checkTurns, m.checkRest} {
 		if err := check(); err != nil {
 			return err
 		}
@@ -179,6 +179,22 @@ func (m *Map) checkRecords() error {
 	return nil
 }
 
+// checkResources refuses to have jobs wait for each other that all read at once.
+func (m *Map) checkResources() error {
+	for _, o := range []struct {
+		on   bool
+		name string
+	}{{m.RoundRobin, "--round-robin"}, {m.Tee, "--tee"}, {m.Given("shard"), "--shard"}, {m.Given("bin"), "--bin"}} {
+		if o.on && len(m.Resource) > 0 {
+			return clash("--resource", o.name, "jobs that all read at the same time cannot wait for each other's")
+		}
+	}
+	if m.Tee && m.Given("cpus") {
+		return clash("--cpus", "--tee", "there all jobs run at the same time")
+	}
+	return nil
+}
+
 func (m *Map) checkRest() error {
 	switch {
 	case m.tollef && !m.gnu:
@@ -262,8 +278,12 @@ func (m *Map) checkTurns() error {
 			{"these jobs all read at the same time", "round-robin tee shard bin"},
 			{"there is one terminal, and who has it keeps it", "tty open-tty"},
 			{"it decides too what is suspended", "memsuspend"},
+			{"who is suspended keeps what it has, and who has its slot may wait for that", "cpus resource"},
 		} {
 			for name := range strings.FieldsSeq(o.names) {
+				if turns == "priority" && (name == "cpus" || name == "resource") {
+					continue // nobody is suspended for that alone
+				}
 				if m.Given(name) {
 					return clash("--"+turns, index().byName[name].Spelling(), o.why)
 				}

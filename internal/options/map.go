@@ -121,11 +121,14 @@ type Show struct {
 
 // Running says how jobs are run.
 type Running struct {
-	Jobs                 string // N, +N, -N, N%, 0 or a file
-	CountBy              string // of what "CPUs" are counted: threads, cores or sockets
-	WorkDir              string // "" here, "..." a new folder for each job
-	Nice                 int    // look at Given("nice")
-	SlotVar              string // environment variable with the slot, from 0; "" none of that name
+	Jobs                 string   // N, +N, -N, N%, 0 or a file
+	JobCPUs              string   // that a job takes, of those of Jobs; look at Given("cpus")
+	Resource             []string // NAME=N, that a job takes
+	Have                 []string // NAME=N, that there are
+	CountBy              string   // of what "CPUs" are counted: threads, cores or sockets
+	WorkDir              string   // "" here, "..." a new folder for each job
+	Nice                 int      // look at Given("nice")
+	SlotVar              string   // environment variable with the slot, from 0; "" none of that name
 	TTY                  bool
 	OpenTTY              bool
 	Interactive          bool
