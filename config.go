@@ -25,7 +25,10 @@ type Config struct {
 	Policy string
 	// Pin binds each worker to a CPU of its own, spread over cores, caches and
 	// NUMA nodes. A worker has threads for that one only (GOMAXPROCS,
-	// OMP_NUM_THREADS and its like).
+	// OMP_NUM_THREADS and its like). Where a CPU is taken from this process, by a
+	// cpuset, its affinity or because it goes offline, the worker moves to another,
+	// within half a second or so, and home again when it is back: workers are where
+	// this process may be.
 	Pin bool
 	// Tasks is the most tasks that are in the pool at once, waiting, running or
 	// not yet collected: a multiple of 64 up to 65536; 0 means 4096. Submitting

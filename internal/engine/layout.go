@@ -117,11 +117,11 @@ type slotBlock struct {
 	epoch atomic.Uint64 // counts the processes that used the slot; supervisor
 	lanes uint32        // tasks at once; supervisor, before the process starts
 	lane0 uint32        // number of its first lane, unique in the pool
-	cpu   int32         // CPU that it is to be pinned to; -1 none; like what follows, the master, before any process starts
-	core  int32         // labels of that CPU, to compare for equality; see topo.CPU
-	cache int32
-	node  int32
-	speed uint32 // of that CPU; sched.FullSpeed where unknown
+	cpu   atomic.Int32  // CPU that it is pinned to; -1 none; like what follows, the master
+	core  atomic.Int32  // labels of that CPU, to compare for equality; see topo.CPU
+	cache atomic.Int32
+	node  atomic.Int32
+	speed atomic.Uint32 // of that CPU; 0 where unknown
 	_     [64 - 44]byte
 
 	lifeline atomic.Uint32 // the kernel marks it when the process dies

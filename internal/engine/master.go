@@ -123,11 +123,9 @@ func (m *memory) setup(cfg *Config) {
 		b.lanes = uint32((cfg.Lanes + cfg.Workers - 1 - i) / cfg.Workers)
 		b.lane0 = uint32(lane)
 		lane += int(b.lanes)
-		b.cpu = -1
+		b.cpu.Store(-1)
 		if cfg.CPUs != nil {
-			c := cfg.CPUs[i%len(cfg.CPUs)]
-			b.cpu, b.core, b.cache, b.node = int32(c.ID), int32(c.Core), int32(c.L3), int32(c.Node)
-			b.speed = uint32(c.Capacity)
+			b.setCPU(cfg.CPUs[i%len(cfg.CPUs)])
 		}
 	}
 }

@@ -82,8 +82,8 @@ func serve(mark string, handlers map[string]Handler, own sched.Registry) error {
 		threads = max(threads, 2) // who takes the tasks sleeps in the kernel, and must not hold the only P
 	}
 	runtime.GOMAXPROCS(threads)
-	if b.cpu >= 0 {
-		if err := topo.PinProcess(int(b.cpu)); err != nil {
+	if cpu := int(b.cpu.Load()); cpu >= 0 {
+		if err := topo.PinProcess(cpu); err != nil {
 			fmt.Fprintf(os.Stderr, "tutti: worker %d runs unpinned: %v\n", slot, err)
 		}
 	}

@@ -30,6 +30,8 @@ type supervisor struct {
 	life *lifelines
 	stop []*stopping
 
+	places *places // of pinned workers; nil: none are
+
 	mu      sync.Mutex
 	news    []news
 	closing bool
@@ -69,6 +71,7 @@ func newSupervisor(p *Master, cfg Config) (*supervisor, error) {
 	if s.life, err = newLifelines(p.seg); err != nil {
 		return nil, err
 	}
+	s.places = newPlaces(&cfg)
 	limits := core.DefaultWorkerLimits
 	limits.Attach = cfg.Attach
 	limits.Leave = cfg.Limits.Grace + cfg.Limits.QuitGrace
@@ -131,7 +134,7 @@ func (s *supervisor) run() {
 		}
 		s.checkSlots()
 		next := s.checkTasks()
-		next = min(next, s.fireTimers())
+		next = min(next, s.fireTimers(), s.checkPlaces())
 		if told && s.vacant() {
 			s.life.close()
 			s.awaitLastWords()

@@ -1,6 +1,8 @@
 package engine
 
 import (
+	"cmp"
+
 	"math"
 	"math/bits"
 
@@ -92,10 +94,10 @@ func (v view) Work(q sched.Slot) int64 {
 }
 
 func (v view) Speed(w sched.Slot) int {
-	if w < 0 || int(w) >= v.m.Slots || v.m.slot[w].speed == 0 {
+	if w < 0 || int(w) >= v.m.Slots {
 		return sched.FullSpeed
 	}
-	return int(v.m.slot[w].speed)
+	return cmp.Or(int(v.m.slot[w].speed.Load()), sched.FullSpeed)
 }
 
 // Distance knows only workers that are pinned: others may run anywhere.
@@ -109,9 +111,9 @@ func (v view) Distance(a, b sched.Slot) int {
 }
 
 func (v view) cpu(s sched.Slot) (topo.CPU, bool) {
-	if s <= 0 || int(s) >= v.m.Slots || v.m.slot[s].cpu < 0 {
+	if s <= 0 || int(s) >= v.m.Slots || v.m.slot[s].cpu.Load() < 0 {
 		return topo.CPU{}, false
 	}
 	b := &v.m.slot[s]
-	return topo.CPU{ID: int(b.cpu), Core: int(b.core), L3: int(b.cache), Node: int(b.node)}, true
+	return topo.CPU{ID: int(b.cpu.Load()), Core: int(b.core.Load()), L3: int(b.cache.Load()), Node: int(b.node.Load())}, true
 }
