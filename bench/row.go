@@ -22,6 +22,7 @@ var (
 	linesPerSecond    = unit{name: "lines/s"}
 	mebibytes         = unit{name: "MiB", lowerIsBetter: true}
 	times             = unit{name: "x", lowerIsBetter: true}
+	percent           = unit{name: "%", lowerIsBetter: true}
 )
 
 // kind tells what a contender is to us.
