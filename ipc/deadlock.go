@@ -2,6 +2,7 @@ package ipc
 
 import (
 	"fmt"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -36,7 +37,7 @@ type DeadlockError struct {
 type Party struct {
 	Process string // the program's name
 	PID     int
-	// Goroutine is its number as in a printed stack; "" if it has not said.
+	// Goroutine is its number, as printed stacks have it.
 	Goroutine string
 
 	// Holds is what the one before it waits for, such as `mutex "a"`; HeldAt is the
@@ -81,10 +82,15 @@ func (e *DeadlockError) draw(now time.Time) string {
 }
 
 func (p *Party) who() string {
-	if p.Goroutine == "" {
-		return fmt.Sprintf("%s (process %d)", p.Process, p.PID)
-	}
 	return fmt.Sprintf("%s (process %d, goroutine %s)", p.Process, p.PID, p.Goroutine)
+}
+
+// goroutineName is how people get to see an agent; "" if it is none.
+func goroutineName(agent uint64) string {
+	if agent == 0 {
+		return ""
+	}
+	return strconv.FormatUint(agent, 10)
 }
 
 // when says since when, and where in a program.

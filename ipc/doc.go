@@ -27,9 +27,7 @@
 // will send to a channel, set an event or come to a barrier cannot be known, so a wait
 // for that is no part of one. Units of a semaphore are thought to come back from the
 // goroutine that acquired them; where another one releases them, a wait may once be
-// taken for a circle, until the semaphore has seen that. Goroutines are known by the
-// address of their descriptor, which a later one may get: end none that holds
-// something. What can be known beforehand prevents circles:
+// taken for a circle, until the semaphore has seen that. What can be known beforehand prevents circles:
 //
 //	all locks, at once               LockAll
 //	their order                      SetRank; Options.CheckOrder learns it and tells

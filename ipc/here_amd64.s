@@ -1,3 +1,4 @@
+#include "funcdata.h"
 #include "textflag.h"
 
 // func here() (agent, pc, cycles uint64)
@@ -5,9 +6,32 @@
 // The caller in Go has a frame, which BP points at: what it saved of the frame before,
 // and behind that where it returns to.
 TEXT ·here(SB), NOSPLIT, $0-24
+	MOVQ ·numberAt(SB), CX
+	TESTQ CX, CX
+	JEQ  slowly
 	MOVQ (TLS), AX
+	MOVQ (AX)(CX*1), AX
 	MOVQ AX, agent+0(FP)
 	MOVQ 8(BP), AX
+	MOVQ AX, pc+8(FP)
+	RDTSC
+	SHLQ $32, DX
+	ORQ  DX, AX
+	MOVQ AX, cycles+16(FP)
+	RET
+slowly:
+	JMP  ·hereSlowly(SB)
+
+// func hereSlowly() (agent, pc, cycles uint64)
+//
+// It has a frame of its own, so that of the caller is one further.
+TEXT ·hereSlowly(SB), 0, $8-24
+	NO_LOCAL_POINTERS
+	CALL ·number(SB)
+	MOVQ 0(SP), AX
+	MOVQ AX, agent+0(FP)
+	MOVQ (BP), AX
+	MOVQ 8(AX), AX
 	MOVQ AX, pc+8(FP)
 	RDTSC
 	SHLQ $32, DX
@@ -22,6 +46,20 @@ TEXT ·pause(SB), NOSPLIT, $0-0
 
 // func self() uint64
 TEXT ·self(SB), NOSPLIT, $0-8
+	MOVQ ·numberAt(SB), CX
+	TESTQ CX, CX
+	JEQ  slowly
 	MOVQ (TLS), AX
+	MOVQ (AX)(CX*1), AX
 	MOVQ AX, ret+0(FP)
+	RET
+slowly:
+	JMP  ·number(SB)
+
+// func descriptor(at uintptr) uint64
+TEXT ·descriptor(SB), NOSPLIT, $0-16
+	MOVQ at+0(FP), CX
+	MOVQ (TLS), AX
+	MOVQ (AX)(CX*1), AX
+	MOVQ AX, ret+8(FP)
 	RET

@@ -222,7 +222,7 @@ func (m *Mutex) relocked(pc uint64) error {
 	s := m.s
 	name := s.describe(m.i)
 	p := Party{
-		Process: s.kin.name(), PID: s.kin.pid(), Goroutine: goroutineNumber(), Holds: name, HeldAt: lineOf(loadWord(&m.m.pc)),
+		Process: s.kin.name(), PID: s.kin.pid(), Goroutine: goroutineName(self()), Holds: name, HeldAt: lineOf(loadWord(&m.m.pc)),
 		HeldSince: s.clock().at(loadWord(&m.m.since)), Waits: name, WaitsAt: lineOf(pc),
 	}
 	return errors.Join(&DeadlockError{Cycle: []Party{p}, Ended: 0}, errRelocked)
@@ -232,8 +232,8 @@ func (m *Mutex) relocked(pc uint64) error {
 // holds. It runs in that goroutine.
 func (s *Space) state(i int) {
 	c := &s.claims[i]
-	agent, number := c.agent.Load(), goroutineNumber()
-	say := func(to *site, pc *uint64) { to.write(lineOf(loadWord(pc)) + "\x01" + number) }
+	agent := c.agent.Load()
+	say := func(to *site, pc *uint64) { to.write(lineOf(loadWord(pc))) }
 	say(&c.site, &c.pc)
 	c.stated.Store(1)
 	for k := range s.claims {
@@ -268,14 +268,13 @@ func (s *site) write(text string) {
 	}
 }
 
-// read is what state wrote: a place, and the number of the goroutine.
-func (s *site) read() (place, goroutine string) {
+// read is what state wrote.
+func (s *site) read() string {
 	b := make([]byte, 0, 8*len(s))
 	for i := range s {
 		b = binary.LittleEndian.AppendUint64(b, loadWord(&s[i]))
 	}
-	place, goroutine, _ = strings.Cut(pinned(b), "\x01")
-	return place, goroutine
+	return pinned(b)
 }
 
 // lineOf is the line of this program that an address belongs to.
@@ -290,14 +289,13 @@ func lineOf(pc uint64) string {
 	return filepath.Base(frame.File) + ":" + strconv.Itoa(frame.Line)
 }
 
-// goroutineNumber is that of the caller, as printed stacks have it.
-func goroutineNumber() string {
-	buf := make([]byte, 64)
-	fields := strings.Fields(string(buf[:runtime.Stack(buf, false)]))
-	if len(fields) < 2 {
-		return ""
-	}
-	return fields[1]
+// number is that of the goroutine that calls, as printed stacks have it, or 0.
+func number() uint64 {
+	var buf [64]byte
+	text, _ := strings.CutPrefix(string(buf[:runtime.Stack(buf[:], false)]), "goroutine ")
+	text, _, _ = strings.Cut(text, " ")
+	n, _ := strconv.ParseUint(text, 10, 64)
+	return n
 }
 
 func quoted(name string) string { return strconv.Quote(name) }

@@ -202,7 +202,7 @@ func (p *picture) explain(s *Space, cycle []waitfor.Step, victim waitfor.Agent) 
 		before := cycle[(k+len(cycle)-1)%len(cycle)]
 		party := &p.agents[step.Agent]
 		m := &s.members[party.slot]
-		out := Party{Process: pinned(m.name[:]), PID: m.load().pid(), Ahead: before.Tie == waitfor.Ahead}
+		out := Party{Process: pinned(m.name[:]), PID: m.load().pid(), Goroutine: goroutineName(party.agent), Ahead: before.Tie == waitfor.Ahead}
 		out.Holds = s.describe(p.objects[before.Resource])
 		out.HeldAt, out.HeldSince = p.held(s, step.Agent, p.objects[before.Resource], clock)
 		out.Waits = s.describe(p.objects[step.Resource])
@@ -213,7 +213,7 @@ func (p *picture) explain(s *Space, cycle []waitfor.Step, victim waitfor.Agent) 
 			c := &s.claims[w.row]
 			out.WaitingSince = clock.at(loadWord(&c.since))
 			if c.stated.Load() != 0 {
-				out.WaitsAt, out.Goroutine = c.site.read()
+				out.WaitsAt = c.site.read()
 			}
 		}
 		e.Cycle = append(e.Cycle, out)
@@ -227,7 +227,7 @@ func (p *picture) held(s *Space, a waitfor.Agent, object int, clock clock) (at s
 	if o.kind.Load() == kindMutex {
 		m := stateOf[mutexState](o)
 		if o.site.Load() != 0 {
-			at, _ = m.site.read()
+			at = m.site.read()
 		}
 		return at, clock.at(loadWord(&m.since))
 	}
@@ -238,7 +238,7 @@ func (p *picture) held(s *Space, a waitfor.Agent, object int, clock clock) (at s
 			continue
 		}
 		if c.stated.Load() != 0 {
-			at, _ = c.site.read()
+			at = c.site.read()
 		}
 		return at, clock.at(loadWord(&c.since))
 	}
