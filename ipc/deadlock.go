@@ -26,8 +26,9 @@ const (
 // DeadlockError says that goroutines waited for each other in a circle, which none of
 // them could leave. It wraps ErrDeadlock.
 type DeadlockError struct {
-	// Cycle is the circle: each party waits for what the next one holds, and the
-	// last one for what the first one holds.
+	// Cycle is the circle: each party waits for what the next one holds or could give,
+	// and the last one for what the first one does. Where any of several could have
+	// helped, one is shown: none of them can go on.
 	Cycle []Party
 	// Ended is the index in Cycle of the one whose wait is ended; -1: none is.
 	Ended int
@@ -42,13 +43,17 @@ type Party struct {
 
 	// Holds is what the one before it waits for, such as `mutex "a"`; HeldAt is the
 	// line that took it, as far as it is known, and HeldSince the time. It may also be
-	// ahead of the one before it in a line: then Ahead is set.
+	// ahead of the one before it in a line: then Ahead is set, and the two say where and
+	// since when it waits there. Or Holds is a channel that it serves: then Role is
+	// "sender" or "receiver", and they say where and when it declared that.
 	Holds     string
 	HeldAt    string
 	HeldSince time.Time
 	Ahead     bool
+	Role      string
 
-	// Waits is what it waits for.
+	// Waits is what it waits for, such as `mutex "b"`, `a message of channel "c"` or
+	// `room in channel "c"`.
 	Waits        string
 	WaitsAt      string
 	WaitingSince time.Time
@@ -63,16 +68,27 @@ func (e *DeadlockError) Error() string { return e.draw(time.Now()) }
 func (e *DeadlockError) draw(now time.Time) string {
 	var b strings.Builder
 	b.WriteString(ErrDeadlock.Error() + ":")
+	if len(e.Cycle) == 0 {
+		b.WriteString(" it was broken up, and others of its circle have left it meanwhile")
+	}
 	for i := range e.Cycle {
 		p := &e.Cycle[i]
 		verb := "holds"
-		if p.Ahead {
+		switch {
+		case p.Ahead:
 			verb = "is ahead in the line for"
+		case p.Role != "":
+			verb = "is a " + p.Role + " of"
 		}
 		fmt.Fprintf(&b, "\n  %s %s %s%s\n    and waits for %s%s", p.who(), verb, p.Holds, when(p.HeldSince, now, p.HeldAt),
 			p.Waits, when(p.WaitingSince, now, p.WaitsAt))
 		if len(e.Cycle) > 1 {
-			fmt.Fprintf(&b, ", which %s %s", e.Cycle[(i+1)%len(e.Cycle)].who(), "has")
+			next := &e.Cycle[(i+1)%len(e.Cycle)]
+			has := "has"
+			if next.Role != "" {
+				has = "could give"
+			}
+			fmt.Fprintf(&b, ", which %s %s", next.who(), has)
 		}
 	}
 	if e.Ended >= 0 && e.Ended < len(e.Cycle) {

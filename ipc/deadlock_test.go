@@ -46,12 +46,12 @@ func TestDeadlockIsFound(t *testing.T) {
 		"two mutexes":  {2, mutex, "mutex"},
 		"five mutexes": {5, mutex, "mutex"},
 		"writers":      {2, func(s *Space, i int) taken { return asWriter{must(s.RWMutex(fmt.Sprint("m", i)))} }, "rwmutex"},
-		"units":        {3, func(s *Space, i int) taken { return asUnits{must(s.Semaphore(fmt.Sprint("m", i), 3)), 2} }, "semaphore"},
+		"units":        {3, func(s *Space, i int) taken { return asUnits{must(s.OwnedSemaphore(fmt.Sprint("m", i), 3)), 2} }, "semaphore"},
 		"mixed": {2, func(s *Space, i int) taken {
 			if i == 0 {
 				return mutex(s, i)
 			}
-			return asUnits{must(s.Semaphore("m1", 1)), 1}
+			return asUnits{must(s.OwnedSemaphore("m1", 1)), 1}
 		}, "(mutex|semaphore)"},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -177,6 +177,7 @@ func (s *Space) awaitCases(ctx context.Context, cases []Case, who caller, try fu
 		}
 		claims, bells = append(claims, i), append(bells, b)
 		storeWord(&s.claims[i].ticket, ticket)
+		s.claims[i].asleep.Store(0)
 		s.claims[i].word.Store(uint64(s.claims[i].load().to(claimWaiting)))
 		at("select-waiting")
 	}
@@ -189,7 +190,10 @@ func (s *Space) awaitCases(ctx context.Context, cases []Case, who caller, try fu
 			return v, nil
 		}
 		at("select-sleeping")
-		if err := s.sleepOnAny(ctx, claims, words, &pause); err != nil {
+		s.sayAsleep(claims, 1) // from here on it takes and gives nothing; see picture
+		err := s.sleepOnAny(ctx, claims, words, &pause)
+		s.sayAsleep(claims, 0)
+		if err != nil {
 			return blocked, err
 		}
 		for _, i := range claims {
@@ -197,6 +201,13 @@ func (s *Space) awaitCases(ctx context.Context, cases []Case, who caller, try fu
 				return blocked, s.deadlocked(i)
 			}
 		}
+	}
+}
+
+// sayAsleep says of a goroutine that waits with claims whether it is asleep.
+func (s *Space) sayAsleep(claims []int, asleep uint32) {
+	for _, i := range claims {
+		s.claims[i].asleep.Store(asleep)
 	}
 }
 
