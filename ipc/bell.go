@@ -147,8 +147,8 @@ func (s *Space) await(ctx context.Context, object int, b *bell, units int64, who
 		if over() {
 			return blocked, s.deadlocked(i)
 		}
-		at("await-sleeping")
 		c.asleep.Store(1) // from here on it takes and gives nothing; see picture
+		at("await-sleeping")
 		err := s.sleepOn(ctx, i, &b.word, val, over)
 		c.asleep.Store(0)
 		if err != nil {

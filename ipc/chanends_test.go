@@ -177,11 +177,12 @@ func TestNoDeadlockOfChans(t *testing.T) {
 	}
 }
 
-// Who has been woken for a message, or has taken it already, and was stopped before it
-// could say so, does not wait for the one that sent it and waits for the answer.
+// Who is stopped before it looks for a message that has come, or after it has taken it
+// and before it could say so, does not wait for the one that sent it and waits for the
+// answer.
 func TestReceivedStopped(t *testing.T) {
 	t.Parallel()
-	for _, point := range []string{"await-woken", "ring-freed"} {
+	for _, point := range []string{"await-sleeping", "await-woken", "ring-freed"} {
 		t.Run(point, func(t *testing.T) {
 			t.Parallel()
 			spaces := heapSpaces(t, 2, Options{Report: func(e *DeadlockError) { t.Error(e) }})
@@ -204,7 +205,10 @@ func TestReceivedStopped(t *testing.T) {
 			t.Cleanup(func() { atPoints.Delete(stopped) })
 			all.Go(func() {
 				out, in := ends(t, spaces[1], "ask", 1, 0), ends(t, spaces[1], "answer", 0, 1)
-				for !hasStated(spaces[0]) {
+				if point == "await-sleeping" {
+					<-stopped
+				}
+				for point != "await-sleeping" && !hasStated(spaces[0]) {
 					pause()
 				}
 				err := out.Send(soon(t), 1)

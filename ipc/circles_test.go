@@ -140,3 +140,33 @@ func TestDeadlockInLineHasPlaces(t *testing.T) {
 		t.Error(dead)
 	}
 }
+
+// Whoever sees where a goroutine waits can read where it took what it holds: it states
+// that first.
+func TestHoldsAreStatedFirst(t *testing.T) {
+	t.Parallel()
+	spaces := heapSpaces(t, 2, Options{})
+	e, stated := must(spaces[1].Event("e")), make(chan error, 1)
+	errs := make(chan error)
+	go func() {
+		s, me := spaces[0], self()
+		m, rw := must(s.Mutex("m")), must(s.RWMutex("rw"))
+		err := errors.Join(m.Lock(soon(t)), rw.RLock(soon(t)))
+		atPoints.Store(stated, func(point string) {
+			if point != "holds-stated" || self() != me {
+				return
+			}
+			i, ok := s.holds(rw.i, me, false, false)
+			if m.o.site.Load() == 0 || !ok || s.claims[i].stated.Load() == 0 || hasStated(s) {
+				stated <- errors.New("the wait was stated before what is held")
+			}
+			close(stated)
+			e.Set()
+		})
+		errs <- errors.Join(err, must(s.Event("e")).Wait(soon(t)), m.Unlock(), rw.RUnlock())
+	}()
+	t.Cleanup(func() { atPoints.Delete(stated) })
+	if err := errors.Join(<-stated, <-errs); err != nil {
+		t.Error(err)
+	}
+}

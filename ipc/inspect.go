@@ -236,20 +236,12 @@ func (s *Space) inItsWay(object int, pc uint64, why error) error {
 	return errors.Join(&DeadlockError{Cycle: []Party{p}, Ended: 0}, why)
 }
 
-// state writes down where the goroutine with claim i waits, and where it took what it
-// holds, also through other slots of its process. It runs in that goroutine.
+// state writes down where the goroutine with claim i took what it holds, also through
+// other slots of its process, and then where it waits: so who sees that the latter is
+// stated can read all. It runs in that goroutine.
 func (s *Space) state(i int) {
 	agent, homes := s.claims[i].agent.Load(), s.homes()
 	ours := func(slot int) bool { return slot >= 0 && slot < len(homes) && homes[slot] == homes[s.slot] }
-	for k := range s.claims {
-		c := &s.claims[k]
-		w := c.load()
-		if st := w.state(); st != claimHeld && st != claimWaiting || !ours(w.slot()) || c.agent.Load() != agent || c.stated.Load() != 0 {
-			continue
-		}
-		c.site.write(lineOf(loadWord(&c.pc)))
-		c.stated.Store(1)
-	}
 	for k := range s.objects {
 		o := &s.objects[k]
 		if !owned(o.kind.Load()) {
@@ -258,6 +250,18 @@ func (s *Space) state(i int) {
 		if m := stateOf[mutexState](o); ours(int(m.word.Load()&mutexOwner)-1) && loadWord(&m.agent) == agent {
 			m.site.write(lineOf(loadWord(&m.pc)))
 			o.site.Store(1)
+		}
+	}
+	for _, state := range [...]claimState{claimHeld, claimWaiting} {
+		if state == claimWaiting {
+			at("holds-stated")
+		}
+		for k := range s.claims {
+			c := &s.claims[k]
+			if w := c.load(); w.state() == state && ours(w.slot()) && c.agent.Load() == agent && c.stated.Load() == 0 {
+				c.site.write(lineOf(loadWord(&c.pc)))
+				c.stated.Store(1)
+			}
 		}
 	}
 }

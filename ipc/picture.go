@@ -153,7 +153,7 @@ func (p *picture) addObject(s *Space, i int, kind uint32) {
 }
 
 // isRoom reports whether a resource is the room in a channel.
-func (p *picture) isRoom(r waitfor.Resource) bool { return p.otherSide(r) == r-1 && r > 0 }
+func (p *picture) isRoom(r waitfor.Resource) bool { return r > 0 && p.objects[r-1] == p.objects[r] }
 
 // agentOf is the index of an agent, which is new to the picture or not.
 func (p *picture) agentOf(key agentKey, since uint64) waitfor.Agent {
@@ -216,30 +216,12 @@ func (p *picture) addEnd(a waitfor.Agent, r waitfor.Resource, sends bool, n int6
 	p.ends[r] = n
 }
 
-// closeChannels closes what only certain goroutines can give: when all of those are
-// known, nothing is there already, and nobody else was seen to do what they alone do.
+// closeChannels closes what only certain goroutines can give, when all of those are known
+// and nothing is there already.
 func (p *picture) closeChannels() {
 	for r, n := range p.ends {
 		p.Resources[r].Open = p.full[r] || int64(len(p.Resources[r].Givers)) != n
 	}
-	for a := range p.Agents {
-		for _, w := range p.Agents[a].Waits {
-			gives := p.otherSide(w.Resource)
-			if _, declared := p.ends[gives]; declared && !slices.Contains(p.Resources[gives].Givers, waitfor.Agent(a)) {
-				p.Resources[gives].Open = true
-			}
-		}
-	}
-}
-
-// otherSide is what those give who wait for one side of a channel; -1 if it is none.
-func (p *picture) otherSide(r waitfor.Resource) waitfor.Resource {
-	for _, other := range [...]waitfor.Resource{r - 1, r + 1} {
-		if other >= 0 && int(other) < len(p.objects) && p.objects[other] == p.objects[r] {
-			return other
-		}
-	}
-	return -1
 }
 
 // addOwner adds the owner of a mutex, or who is about a Once. While it is not known who
@@ -316,10 +298,10 @@ func (p *picture) explain(s *Space, cycle []waitfor.Step, victim waitfor.Agent) 
 		if since != 0 {
 			out.HeldSince = clock.at(since)
 		}
-		switch other := p.otherSide(step.Resource); {
-		case other >= 0 && p.isRoom(step.Resource):
+		switch {
+		case p.isRoom(step.Resource):
 			out.Waits = "room in " + out.Waits
-		case other >= 0:
+		case s.objects[p.objects[step.Resource]].kind.Load() == kindChan:
 			out.Waits = "a message of " + out.Waits
 		}
 		if since, out.WaitsAt = p.waiting(s, step.Agent, step.Resource); since != 0 {

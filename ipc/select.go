@@ -189,8 +189,8 @@ func (s *Space) awaitCases(ctx context.Context, cases []Case, who caller, try fu
 		if v := try(); v != blocked {
 			return v, nil
 		}
-		at("select-sleeping")
 		s.sayAsleep(claims, 1) // from here on it takes and gives nothing; see picture
+		at("select-sleeping")
 		err := s.sleepOnAny(ctx, claims, words, &pause)
 		s.sayAsleep(claims, 0)
 		if err != nil {
