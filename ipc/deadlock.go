@@ -18,8 +18,9 @@ const (
 	// ReportOnly does nothing but call Options.Report.
 	ReportOnly
 	// KillProcess kills the process of the youngest with SIGKILL: in a pool its task
-	// is then run again. The process that finds the deadlock does not kill itself: it
-	// ends that wait.
+	// is then run again. A process that finds that it is the one itself ends that wait,
+	// as AbortYoungest does, but for a pool's worker, which kills itself; and so is done
+	// with a wait in a pool's master.
 	KillProcess
 )
 

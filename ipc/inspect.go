@@ -183,7 +183,7 @@ func (s *Space) end(cycle []waitfor.Step, before *picture) (told *DeadlockError,
 	if !s.abort(party.waits) {
 		return nil, nil
 	}
-	if m := &s.members[party.home]; s.policy == KillProcess && party.home != p.home(s.slot) {
+	if m := &s.members[party.home]; s.policy == KillProcess && s.mayKill(party.home, p) {
 		w, started := m.load(), m.started.Load()
 		if w.state() == memberLive && s.kin.kill(w.pid(), started) == nil {
 			awaitEnd = func() { s.kin.awaitGone(w.pid(), started) }
@@ -193,6 +193,15 @@ func (s *Space) end(cycle []waitfor.Step, before *picture) (told *DeadlockError,
 		s.ring(w.row)
 	}
 	return told, awaitEnd
+}
+
+// mayKill reports whether the process of a slot can be killed: not this one, for somebody
+// must see to it that its work is done; but where that is the founder, not the founder.
+func (s *Space) mayKill(home int, p *picture) bool {
+	if founder := s.head.founder; founder != 0 {
+		return s.members[home].load().pid() != int(founder)
+	}
+	return home != p.home(s.slot)
 }
 
 // abort ends a wait. Its goroutine gets a DeadlockError. Until that has looked what it
