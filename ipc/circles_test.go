@@ -170,3 +170,34 @@ func TestHoldsAreStatedFirst(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// Who was stopped before it could state where it stands is shown with its places by a
+// process of the same program.
+func TestDeadlockOfTheStopped(t *testing.T) {
+	t.Parallel()
+	errs, stopped, goOn := make(chan error), make(chan bool), make(chan bool)
+	spaces := heapSpaces(t, 2, Options{Report: func(e *DeadlockError) {
+		if strings.Count(e.Error(), "circles_test.go:") != 4 {
+			t.Error(e)
+		}
+		close(goOn)
+	}})
+	m, next := must(spaces[1].RWMutex("m")), must(spaces[1].Mutex("next"))
+	if err := next.Lock(soon(t)); err != nil {
+		t.Fatal(err)
+	}
+	go func() {
+		me := self()
+		atPoints.Store(stopped, func(point string) {
+			if point == "inspecting" && self() == me {
+				close(stopped)
+				<-goOn
+			}
+		})
+		m, next := must(spaces[0].RWMutex("m")), must(spaces[0].Mutex("next"))
+		errs <- errors.Join(m.Lock(soon(t)), next.Lock(soon(t)), m.Unlock())
+	}()
+	t.Cleanup(func() { atPoints.Delete(stopped) })
+	<-stopped
+	told(t, errors.Join(m.RLock(soon(t)), m.RUnlock(), next.Unlock()), <-errs) // the other one, which is younger
+}

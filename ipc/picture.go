@@ -353,14 +353,19 @@ func (p *picture) claimPlace(s *Space, i int) (since uint64, at string) {
 	return loadWord(&c.since), p.place(s, p.home(c.load().slot()), c.stated.Load() != 0, &c.site, loadWord(&c.pc))
 }
 
-// place is a line of a program, as that has stated it, or as this process can see
-// where the program is its own.
+// place is a line of a program, as that has stated it. If it has not, since it was stopped,
+// this process can see by itself where the program is its own.
 func (p *picture) place(s *Space, home int, stated bool, at *site, pc uint64) string {
 	switch {
 	case home == p.home(s.slot):
 		return lineOf(pc)
 	case stated:
 		return at.read()
+	case home < 0 || pc == 0:
+		return ""
+	}
+	if m := &s.members[home]; s.kin.sameProgram(m.load().pid()) {
+		return lineOf(pc - m.text.Load() + textMark())
 	}
 	return ""
 }
