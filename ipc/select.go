@@ -58,8 +58,8 @@ func Default() Case { return Case{last: true} }
 // Select does one of the cases, and waits until one can be done or ctx is done. It
 // returns the index of the one that it did; of several that are ready each has the same
 // chance. To send to a closed channel is an error, ErrClosed, returned with the index
-// of that case. Other errors come with the index -1. There may be 64 cases, on channels
-// of one space.
+// of that case. Other errors come with the index -1, a *DeadlockError among them. There
+// may be 64 cases, on channels of one space.
 //
 //go:noinline
 func Select(ctx context.Context, cases ...Case) (int, error) {
