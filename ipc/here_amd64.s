@@ -4,13 +4,12 @@
 // func here() (agent, pc, cycles uint64)
 //
 // The caller in Go has a frame, which BP points at: what it saved of the frame before,
-// and behind that where it returns to.
+// and behind that where it returns to. R14 is the goroutine, as always in Go's own code.
 TEXT ·here(SB), NOSPLIT, $0-24
 	MOVQ ·numberAt(SB), CX
 	TESTQ CX, CX
 	JEQ  slowly
-	MOVQ (TLS), AX
-	MOVQ (AX)(CX*1), AX
+	MOVQ (R14)(CX*1), AX
 	MOVQ AX, agent+0(FP)
 	MOVQ 8(BP), AX
 	MOVQ AX, pc+8(FP)
@@ -49,8 +48,7 @@ TEXT ·self(SB), NOSPLIT, $0-8
 	MOVQ ·numberAt(SB), CX
 	TESTQ CX, CX
 	JEQ  slowly
-	MOVQ (TLS), AX
-	MOVQ (AX)(CX*1), AX
+	MOVQ (R14)(CX*1), AX
 	MOVQ AX, ret+0(FP)
 	RET
 slowly:
@@ -59,7 +57,6 @@ slowly:
 // func descriptor(at uintptr) uint64
 TEXT ·descriptor(SB), NOSPLIT, $0-16
 	MOVQ at+0(FP), CX
-	MOVQ (TLS), AX
-	MOVQ (AX)(CX*1), AX
+	MOVQ (R14)(CX*1), AX
 	MOVQ AX, ret+8(FP)
 	RET
