@@ -4,6 +4,8 @@ import (
 	"io"
 	"os"
 	"time"
+
+	"github.com/tutti-run/tutti/ipc"
 )
 
 // Config is the shape of a pool. The zero value is right for most: one worker a
@@ -52,6 +54,12 @@ type Config struct {
 	// few places before or behind its turn, which for short ones is many times faster.
 	// It stands above a policy's order.
 	InOrder bool
+	// OnDeadlock says what is done when functions, or the master, wait in a circle for
+	// what they hold of Pool.Space: the zero value gives the youngest an error that wraps
+	// ipc.ErrDeadlock; ipc.KillProcess kills its worker, whose task is run again as after
+	// any death, so that functions need not see to it. A wait of the master ends with the
+	// error in any case.
+	OnDeadlock ipc.Policy
 	// Spin says how long a waiting process polls before it sleeps: 0 measures at
 	// the start and does not poll where workers leave no CPU free for it; below 0
 	// never polls; a second is the most. Where it does not poll it offers the CPU

@@ -71,7 +71,7 @@ func Open(ctx context.Context, c Config) (*Pool, error) {
 	}
 	p := newPool(master.Submitter(), names)
 	p.master = master
-	if err := p.foundSpace(cfg.Memory); err != nil {
+	if err := p.foundSpace(cfg.Memory, c.OnDeadlock); err != nil {
 		master.Close()
 		master.Unmap()
 		return nil, err
@@ -154,6 +154,8 @@ func (c Config) check(workers, lanes, tasks int) error {
 		return fmt.Errorf("tutti: Config.Concurrency is %d, less than the %d workers", lanes, workers)
 	case c.Spin > time.Second:
 		return fmt.Errorf("tutti: Config.Spin is %v: at most a second is possible", c.Spin)
+	case c.OnDeadlock > ipc.KillProcess:
+		return fmt.Errorf("tutti: Config.OnDeadlock is %d: ipc.AbortYoungest, ipc.ReportOnly and ipc.KillProcess are possible", c.OnDeadlock)
 	case lanes > 1<<16:
 		return fmt.Errorf("tutti: %d tasks at once: at most 65536 are possible", lanes)
 	case tasks < 64 || tasks > 1<<16 || tasks%64 != 0:

@@ -134,6 +134,7 @@ func (s *Space) await(ctx context.Context, object int, b *bell, units int64, who
 	}
 	c := &s.claims[i]
 	storeWord(&c.ticket, s.head.tickets.Add(1))
+	c.asleep.Store(0)
 	c.word.Store(uint64(c.load().to(claimWaiting)))
 	at("await-waiting")
 	defer func() { c.settle(); s.unclaim(i) }()
@@ -146,8 +147,11 @@ func (s *Space) await(ctx context.Context, object int, b *bell, units int64, who
 		if over() {
 			return blocked, s.deadlocked(i)
 		}
+		c.asleep.Store(1) // from here on it takes and gives nothing; see picture
 		at("await-sleeping")
-		if err := s.sleepOn(ctx, i, &b.word, val, over); err != nil {
+		err := s.sleepOn(ctx, i, &b.word, val, over)
+		c.asleep.Store(0)
+		if err != nil {
 			return blocked, err
 		}
 		at("await-woken")

@@ -66,7 +66,7 @@ func (c *Chan[T]) Close() error {
 }
 
 // Send sends v, and waits for room until ctx is done. After Close it returns
-// ErrClosed. Another error is the cause of ctx's end.
+// ErrClosed. Another error is the cause of ctx's end, or a *DeadlockError; see Receiver.
 //
 //go:noinline
 func (c *Chan[T]) Send(ctx context.Context, v T) error {
@@ -106,7 +106,8 @@ func (c *Chan[T]) sendSlowly(ctx context.Context, v T, who caller) error {
 }
 
 // Receive returns the next message, and waits for one until ctx is done. ok is false
-// if there is none: the channel is closed and empty, or err says why.
+// if there is none: the channel is closed and empty, or err says why: ctx's end, or a
+// *DeadlockError; see Sender.
 //
 //go:noinline
 func (c *Chan[T]) Receive(ctx context.Context) (v T, ok bool, err error) {

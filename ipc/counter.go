@@ -65,9 +65,8 @@ func (s *Space) Counter(name string) (*Counter, error) {
 
 // Add adds n, which may be negative. The sum wraps at 64 bits.
 func (c *Counter) Add(n int64) {
-	// Goroutines' descriptors lie some 500 bytes apart; what they share of the product's
-	// upper bits is a matter of chance.
-	h := self()>>5*0x9e37_79b9_7f4a_7c15 + c.slot
+	// Numbers that follow each other have products whose upper bits lie far apart.
+	h := self()*0x9e37_79b9_7f4a_7c15 + c.slot
 	c.stripes[h>>(64-counterBits)&(counterStripes-1)].n.Add(n)
 }
 

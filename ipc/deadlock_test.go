@@ -46,12 +46,12 @@ func TestDeadlockIsFound(t *testing.T) {
 		"two mutexes":  {2, mutex, "mutex"},
 		"five mutexes": {5, mutex, "mutex"},
 		"writers":      {2, func(s *Space, i int) taken { return asWriter{must(s.RWMutex(fmt.Sprint("m", i)))} }, "rwmutex"},
-		"units":        {3, func(s *Space, i int) taken { return asUnits{must(s.Semaphore(fmt.Sprint("m", i), 3)), 2} }, "semaphore"},
+		"units":        {3, func(s *Space, i int) taken { return asUnits{must(s.OwnedSemaphore(fmt.Sprint("m", i), 3)), 2} }, "semaphore"},
 		"mixed": {2, func(s *Space, i int) taken {
 			if i == 0 {
 				return mutex(s, i)
 			}
-			return asUnits{must(s.Semaphore("m1", 1)), 1}
+			return asUnits{must(s.OwnedSemaphore("m1", 1)), 1}
 		}, "(mutex|semaphore)"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -321,14 +321,14 @@ func TestDeadlockDrawn(t *testing.T) {
 			Process: "a", PID: 10, Goroutine: "7", Holds: `mutex "x"`, HeldAt: "a.go:1", HeldSince: now.Add(-time.Second),
 			Waits: `mutex "y"`, WaitsAt: "a.go:2", WaitingSince: now.Add(-25 * time.Millisecond),
 		},
-		{Process: "b", PID: 11, Holds: `mutex "y"`, Waits: `rwmutex "x"`, Ahead: true},
+		{Process: "b", PID: 11, Goroutine: "8", Holds: `mutex "y"`, Waits: `rwmutex "x"`, Ahead: true},
 	}}
 	want := `ipc: deadlock:
   a (process 10, goroutine 7) holds mutex "x" since 1s (a.go:1)
-    and waits for mutex "y" since 25ms (a.go:2), which b (process 11) has
-  b (process 11) is ahead in the line for mutex "y"
+    and waits for mutex "y" since 25ms (a.go:2), which b (process 11, goroutine 8) has
+  b (process 11, goroutine 8) is ahead in the line for mutex "y"
     and waits for rwmutex "x", which a (process 10, goroutine 7) has
-  the wait of b (process 11) was ended`
+  the wait of b (process 11, goroutine 8) was ended`
 	if got := e.draw(now); got != want {
 		t.Errorf("drawn:\n%s\nwant:\n%s", got, want)
 	}

@@ -36,12 +36,12 @@ type object struct {
 
 // Flags of an object.
 const (
-	flagDied     = 1 << iota // an owner died, and nobody has marked the data consistent
-	flagLost                 // and nobody ever will
-	flagClosed               // a channel, topic or server
-	flagBroken               // a barrier
-	flagFed                  // a semaphore: units were added, and more may be
-	flagHandedOn             // a semaphore: a goroutine gave back what another had acquired
+	flagDied   = 1 << iota // an owner died, and nobody has marked the data consistent
+	flagLost               // and nobody ever will
+	flagClosed             // a channel, topic or server
+	flagBroken             // a barrier
+	flagOwned              // a semaphore: units belong to the goroutines that acquired them; for ever
+	flagEnds               // a channel: somebody has said that only some send, or receive; for ever
 )
 
 // kindOf is what is done with the objects of a kind that is not common to all. Each

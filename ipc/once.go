@@ -2,8 +2,7 @@ package ipc
 
 import (
 	"context"
-	"structs"
-	"sync/atomic"
+	"errors"
 
 	"github.com/tutti-run/tutti/shm"
 )
@@ -15,14 +14,14 @@ type Once struct {
 	i int
 }
 
-// onceState is one word: 0 not done, slot + 1 of the process that is about it, or
-// onceDone.
-type onceState struct {
-	_    structs.HostLayout
-	word atomic.Uint32
-}
+// onceState is a mutex's state, so that who waits for whom can be seen. The word is 0,
+// not done; slot + 1 of the process that is about it; or onceDone.
+type onceState struct{ mutexState }
 
 const onceDone = 1 << 31
+
+// errRecursive is why Do cannot wait for what it is called by.
+var errRecursive = errors.New("Do was called within its own function, which would wait for its own end: call it when that has returned, or do there what is needed without it")
 
 // Once returns the Once of a name, and makes it if it is not there.
 func (s *Space) Once(name string) (*Once, error) {
@@ -49,7 +48,10 @@ func (o *Once) Do(ctx context.Context, f func() error) error {
 		case w == 0 && o.s.closing.Load():
 			return ErrClosed
 		case w == 0 && o.o.word.CompareAndSwap(0, o.s.owner):
+			o.o.own(agent, pc, cycles)
 			return o.do(f)
+		case w == o.s.owner && loadWord(&o.o.agent) == agent:
+			return o.s.inItsWay(o.i, pc, errRecursive)
 		case w != 0:
 			err := o.s.waitWord(ctx, o.i, &o.o.word, agent, pc, cycles, func(now uint32) bool { return now != w })
 			if err != nil {
@@ -64,6 +66,9 @@ func (o *Once) do(f func() error) (err error) {
 	at("once-begun")
 	end := uint32(0)
 	defer func() {
+		storeWord(&o.o.agent, 0)
+		o.s.objects[o.i].site.Store(0)
+		at("once-wiped")
 		shm.Release(ptr(&o.o.word))
 		o.o.word.Store(end)
 		wake(addr(&o.o.word), wakeAll)
@@ -79,7 +84,14 @@ func (o *Once) Done() bool { return o.o.word.Load() == onceDone }
 
 // buryOnce has another do what a dead process did not come to the end of.
 func buryOnce(s *Space, object, slot int) {
-	if o := stateOf[onceState](&s.objects[object]); o.word.CompareAndSwap(uint32(slot)+1, 0) {
+	o := stateOf[onceState](&s.objects[object])
+	if o.word.Load() != uint32(slot)+1 {
+		return
+	}
+	storeWord(&o.agent, 0)
+	s.objects[object].site.Store(0)
+	at("once-nameless")
+	if o.word.CompareAndSwap(uint32(slot)+1, 0) {
 		wake(addr(&o.word), wakeAll)
 	}
 }

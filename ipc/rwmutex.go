@@ -19,7 +19,7 @@ type RWMutex struct {
 
 // RWMutex returns the lock of a name, and makes it if it is not there.
 func (s *Space) RWMutex(name string) (*RWMutex, error) {
-	u, err := s.units(kindRWMutex, name, allUnits)
+	u, err := s.units(kindRWMutex, name, allUnits, 0)
 	if err != nil {
 		return nil, err
 	}

@@ -1,7 +1,6 @@
 package ipc
 
 import (
-	"fmt"
 	"time"
 
 	"github.com/tutti-run/tutti/shm"
@@ -63,8 +62,8 @@ type ObjectStat struct {
 // ClaimStat is what a goroutine holds of an object, or waits for.
 type ClaimStat struct {
 	PID int `json:"pid"`
-	// Goroutine tells the goroutines of a process apart: an address, in hexadecimal. It
-	// is empty where the whole process holds something.
+	// Goroutine is the goroutine's number, as printed stacks have it. It is empty where
+	// the whole process holds something.
 	Goroutine string    `json:"goroutine,omitempty"`
 	Since     time.Time `json:"since,omitzero"`
 	Units     int64     `json:"units,omitempty"`     // of a semaphore, or of all resources of a Banker
@@ -164,7 +163,7 @@ func (s *Space) objectStat(i int, clock clock) ObjectStat {
 			c := ClaimStat{PID: s.members[owner].load().pid(), Exclusive: true}
 			agent, since := loadWord(&m.agent), loadWord(&m.since)
 			if agent != 0 && agent == loadWord(&m.agent) && m.word.Load()&mutexOwner == w&mutexOwner {
-				c.Goroutine, c.Since = fmt.Sprintf("%#x", agent), clock.at(since)
+				c.Goroutine, c.Since = goroutineName(agent), clock.at(since)
 			}
 			st.Holders = append(st.Holders, c)
 		}
@@ -194,9 +193,7 @@ func (s *Space) claimStat(i int, clock clock) (claimWord, ClaimStat) {
 		return w, ClaimStat{}
 	}
 	st := ClaimStat{PID: s.members[w.slot()].load().pid(), Exclusive: w.exclusive()}
-	if agent := c.agent.Load(); agent != 0 {
-		st.Goroutine = fmt.Sprintf("%#x", agent)
-	}
+	st.Goroutine = goroutineName(c.agent.Load())
 	if since := loadWord(&c.since); since != 0 {
 		st.Since = clock.at(since)
 	}
@@ -204,7 +201,7 @@ func (s *Space) claimStat(i int, clock clock) (claimWord, ClaimStat) {
 		st.Units = n
 	}
 	if w.state() == claimWaiting && c.stated.Load() != 0 {
-		st.Where, _ = c.site.read()
+		st.Where = c.site.read()
 	}
 	if c.load() != w {
 		return 0, ClaimStat{}

@@ -30,9 +30,12 @@ type units struct {
 	i int // object
 }
 
-func (s *Space) units(kind uint32, name string, total int64) (units, error) {
+// units returns the object of a name, and makes it with so many units, and with flags, if
+// it is not there.
+func (s *Space) units(kind uint32, name string, total int64, flags uint32) (units, error) {
 	i, err := s.find(kind, name, func(o *object) error {
 		stateOf[unitState](o).total.Store(total)
+		o.flags.Store(flags)
 		return nil
 	})
 	if err != nil {
