@@ -14,7 +14,7 @@ import (
 )
 
 func init() {
-	kinds[kindStream] = kindOf{name: "stream", unlisted: true, bury: buryStream, refs: streamRefs}
+	kinds[kindStream] = kindOf{name: "stream", unlisted: true, bury: buryStream, refs: streamRefs, blank: blankStream}
 }
 
 // Stream carries bytes, in order, from one process to another, through a ring in
