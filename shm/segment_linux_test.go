@@ -3,8 +3,8 @@ package shm
 import (
 	"errors"
 	"os"
-	"strings"
 	"runtime"
+	"strings"
 	"testing"
 
 	"golang.org/x/sys/unix"
