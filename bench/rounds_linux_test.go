@@ -48,7 +48,7 @@ func TestRounds(t *testing.T) {
 		{name: "ipc, numbers", round: chanRate(5000, 1)},
 		{name: "ipc, numbers in batches", round: chanRate(5000, ipcBatch)},
 		{name: "ipc, owner's death", round: ownerDeath(2)},
-		{name: "ipc, stream", round: streamRate(8)},
+		{name: "ipc, stream", round: streamRate(8, 1)},
 		{name: "ipc, lock", round: lockAlone(1000)},
 		{name: "ipc, value", round: varRead(100_000)},
 		{name: "sync.Mutex", round: syncMutexAlone(100_000)},

@@ -9,7 +9,7 @@ import (
 )
 
 func init() {
-	kinds[kindByteChan] = kindOf{name: "byte channel", unlisted: true, repair: repairMessages, bury: buryMessages, refs: refsMessages}
+	kinds[kindByteChan] = kindOf{name: "byte channel", unlisted: true, repair: repairMessages, bury: buryMessages, refs: refsMessages, blank: blankMessages}
 }
 
 // ByteChan is a channel like [Chan], of messages of any bytes, each of its own length, up

@@ -9,7 +9,7 @@ import (
 )
 
 func init() {
-	kinds[kindByteTopic] = kindOf{name: "byte topic", unlisted: true, repair: repairMessages, bury: buryMessages, refs: refsMessages}
+	kinds[kindByteTopic] = kindOf{name: "byte topic", unlisted: true, repair: repairMessages, bury: buryMessages, refs: refsMessages, blank: blankMessages}
 }
 
 // ByteTopic is a topic like [Topic], of messages of any bytes, each of its own length, up

@@ -7,7 +7,7 @@ import (
 )
 
 func init() {
-	kinds[kindChan] = kindOf{name: "channel", unlisted: true, bury: buryRing, refs: ringRefs}
+	kinds[kindChan] = kindOf{name: "channel", unlisted: true, bury: buryRing, refs: ringRefs, blank: blankChan}
 }
 
 // Chan is a channel between goroutines of any processes, with the meaning of Go's

@@ -197,8 +197,11 @@ func (s *Space) inverted(h heldLock, next int, pc uint64, path []waitfor.Class, 
 }
 
 // pair is the pair of a number, or nil where there is no memory for it.
-func (s *Space) pair(i int) *orderPair {
-	o := stateOf[orderState](&s.objects[s.taking.object])
+func (s *Space) pair(i int) *orderPair { return s.pairOf(s.taking.object, i) }
+
+// pairOf is the pair of a number in the list of an object.
+func (s *Space) pairOf(object, i int) *orderPair {
+	o := stateOf[orderState](&s.objects[object])
 	if i/orderChunk >= orderChunks {
 		return nil
 	}

@@ -98,8 +98,8 @@ func (s *Space) Stat() (Stat, error) {
 	clock := s.clock()
 	row := make([]int, len(s.objects)) // of an object in st.Objects, + 1
 	for i := range s.objects {
-		if o := &s.objects[i]; o.kind.Load() != 0 {
-			st.Objects = append(st.Objects, s.objectStat(i, clock))
+		if o, ok := s.objectStat(i, clock); ok {
+			st.Objects = append(st.Objects, o)
 			row[i] = len(st.Objects)
 		}
 	}
@@ -146,15 +146,18 @@ func (s *Space) memberStat(slot int) (MemberStat, bool) {
 	return st, m.load().epoch() == w.epoch()
 }
 
-// objectStat describes an object, but for its claims.
-func (s *Space) objectStat(i int, clock clock) ObjectStat {
+// objectStat describes an object, if there is one in the row, but for its claims.
+func (s *Space) objectStat(i int, clock clock) (ObjectStat, bool) {
 	o := &s.objects[i]
-	flags := o.flags.Load()
+	kind, flags := o.kind.Load(), o.flags.Load()
+	if kind == 0 || flags&flagGoing != 0 {
+		return ObjectStat{}, false
+	}
 	st := ObjectStat{
-		Name: pinned(o.name[:]), Kind: kindName(o.kind.Load()),
+		Name: pinned(o.name[:]), Kind: kindName(kind),
 		OwnerDied: flags&flagDied != 0, Lost: flags&flagLost != 0, Closed: flags&flagClosed != 0, Broken: flags&flagBroken != 0,
 	}
-	switch o.kind.Load() {
+	switch kind {
 	case kindMutex:
 		m := stateOf[mutexState](o)
 		w := m.word.Load()
@@ -182,7 +185,7 @@ func (s *Space) objectStat(i int, clock clock) ObjectStat {
 			st.Holders = append(st.Holders, ClaimStat{PID: s.members[owner].load().pid()})
 		}
 	}
-	return st
+	return st, o.kind.Load() == kind && pinned(o.name[:]) == st.Name // else it was forgotten meanwhile
 }
 
 // claimStat describes a claim; a free one if it has changed meanwhile.

@@ -10,7 +10,7 @@ import (
 )
 
 func init() {
-	kinds[kindTopic] = kindOf{name: "topic", unlisted: true, bury: buryTopic, refs: ringRefs}
+	kinds[kindTopic] = kindOf{name: "topic", unlisted: true, bury: buryTopic, refs: ringRefs, blank: blankTopic}
 }
 
 // Topic carries messages from any number of publishers to all who have subscribed, each

@@ -17,6 +17,7 @@ type unitState struct {
 	_     structs.HostLayout
 	total atomic.Int64
 	taken atomic.Int64
+	made  int64 // what total was at first; written before anybody sees it
 }
 
 // allUnits is what a writer takes.
@@ -34,7 +35,9 @@ type units struct {
 // it is not there.
 func (s *Space) units(kind uint32, name string, total int64, flags uint32) (units, error) {
 	i, err := s.find(kind, name, func(o *object) error {
-		stateOf[unitState](o).total.Store(total)
+		u := stateOf[unitState](o)
+		u.made = total
+		u.total.Store(total)
 		o.flags.Store(flags)
 		return nil
 	})
