@@ -32,18 +32,19 @@ var layers = map[string][]string{
 	"internal/waitfor":   {},
 	"internal/nearest":   {},
 	"internal/jobserver": {},
+	"internal/history":   {},
 	"internal/graph":     {"internal/core"},
 	"internal/spool":     {"shm"},
 	"internal/options":   {"internal/command", "internal/nearest", "internal/record"},
 	"internal/engine":    {"internal/core", "internal/proc", "sched", "shm", "topo"},
 	".":                  {"internal/codec", "internal/core", "internal/engine", "ipc", "sched", "shm", "topo"},
-	"internal/cli": {".", "internal/command", "internal/core", "internal/graph", "internal/jobserver", "internal/journal", "internal/nearest", "internal/options", "internal/proc",
+	"internal/cli": {".", "internal/command", "internal/core", "internal/graph", "internal/history", "internal/jobserver", "internal/journal", "internal/nearest", "internal/options", "internal/proc",
 		"internal/progress", "internal/record", "internal/results", "internal/spool", "ipc", "shm", "topo"},
 	"cmd/tutti": {".", "internal/cli"},
 }
 
 // pure packages decide and never act.
-var pure = []string{"sched", "internal/core", "internal/graph", "internal/nearest", "internal/waitfor", "sim"}
+var pure = []string{"sched", "internal/core", "internal/graph", "internal/history", "internal/nearest", "internal/waitfor", "sim"}
 
 var actors = []string{"os", "time", "sync", "sync/atomic", "context", "unsafe", "syscall", "net"}
 

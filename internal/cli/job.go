@@ -4,6 +4,7 @@ import (
 	"bytes"
 
 	"github.com/tutti-run/tutti/internal/command"
+	"github.com/tutti-run/tutti/internal/history"
 	"github.com/tutti-run/tutti/internal/progress"
 )
 
@@ -23,8 +24,11 @@ type job struct {
 	fixtures []fixture // made for it
 	skip     bool      // not to be run
 	span     int64     // it stands for so many before it, too, which are to be skipped as well
-	absent   bool      // nor to be counted: there is no such job
-	fault    error     // why it cannot be started; or, of number 0, why the inputs end here
+	size     int64     // bytes of the files that its inputs name; 0: none, or not looked at
+	key      history.Key
+	guess    history.Guess
+	absent   bool  // nor to be counted: there is no such job
+	fault    error // why it cannot be started; or, of number 0, why the inputs end here
 
 	ticket uint64 // of its last start
 	slot   int    // likewise, from 1; 0: its worker's

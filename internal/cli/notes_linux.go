@@ -18,6 +18,7 @@ type notes struct {
 	out      *journal.Recorder
 	run      int // its number
 	identity journal.Identity
+	past     []journal.PastJob // of the same template, in earlier runs
 	stdin    *tee
 }
 
@@ -80,6 +81,7 @@ func (r *mapRun) newNotes(shop *workshop) (*notes, error) {
 	about := journal.Run{
 		Program: p.program, Words: p.called.words, Args: p.called.args, Env: p.chosen(), Begin: r.screen.begin, PID: os.Getpid(),
 		Executable: shop.command.Executable(), Stdin: p.stdinKept(), RerunOf: p.before.number(), OnlyFailed: p.before.onlyFailed(),
+		Template: p.template(),
 	}
 	if about.Folder, err = os.Getwd(); err != nil {
 		return nil, err
@@ -90,6 +92,7 @@ func (r *mapRun) newNotes(shop *workshop) (*notes, error) {
 	if n.out, n.run, stdin, err = runs.Begin(about); err != nil {
 		return nil, err
 	}
+	n.past = runs.Past(about.Template)
 	shop.stdin.keep(stdin)
 	if all := shop.kept.copies["-"]; all != nil && stdin != nil { // it was read to be counted
 		if _, err := io.Copy(stdin, io.NewSectionReader(all, 0, math.MaxInt64)); err != nil {
@@ -116,7 +119,7 @@ func (r *mapRun) goOn(shop *workshop) error {
 		return err
 	}
 	shop.stdin.keep(nil)
-	n := &notes{out: out, run: b.ID, identity: journal.NewIdentity(b.Folder, b.Env), stdin: shop.stdin}
+	n := &notes{out: out, run: b.ID, identity: journal.NewIdentity(b.Folder, b.Env), past: b.runs.Past(b.Template), stdin: shop.stdin}
 	r.notes, r.delivery.notes = n, n
 	shop.part = b.part(n.identity)
 	logged := shop.done // by the job log, where the run itself was called with --resume
@@ -171,7 +174,16 @@ func (n *notes) job(f *finished) journal.Job {
 	return journal.Job{
 		Entry: f.entry(), Key: n.identity.Key(f.Seq, f.Dir, f.Key), Attempt: f.Attempt,
 		CPU: time.Duration(f.Result.CPU), How: f.Result.How.word(),
+		Memory: f.Result.Memory, Size: f.Size, Guess: time.Duration(f.Guess),
 	}
+}
+
+// earlier are the jobs of earlier runs with the same template.
+func (n *notes) earlier() []journal.PastJob {
+	if n == nil {
+		return nil
+	}
+	return n.past
 }
 
 // total notes how many jobs there are.
@@ -191,7 +203,7 @@ func (n *notes) number() int {
 
 // close notes the end of the run, which leaves with err. That the journal is not whole
 // is said, and is no reason to call a run failed that did all its work.
-func (n *notes) close(err error, why string, say func(string, ...any)) error {
+func (n *notes) close(err error, why string, f *foresight, say func(string, ...any)) error {
 	if n == nil {
 		return err
 	}
@@ -199,7 +211,11 @@ func (n *notes) close(err error, why string, say func(string, ...any)) error {
 	if exit, ok := errors.AsType[*exitError](err); ok {
 		code = exit.code
 	}
-	if fault := n.out.Close(journal.RunEnd{End: time.Now(), Code: code, Why: why}); fault != nil {
+	end := journal.RunEnd{End: time.Now(), Code: code, Why: why}
+	if why == "" { // what was ended early says nothing of a guess
+		end.Guess = f.held(end.End)
+	}
+	if fault := n.out.Close(end); fault != nil {
 		say("%v; run %d cannot be resumed as it was", fault, n.run)
 	} else if fault := n.stdin.lost(); fault != nil {
 		say("the inputs are not kept whole: %v; run %d cannot be resumed as it was", fault, n.run)

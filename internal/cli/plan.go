@@ -8,6 +8,7 @@ import (
 
 	"github.com/tutti-run/tutti/internal/command"
 	"github.com/tutti-run/tutti/internal/core"
+	"github.com/tutti-run/tutti/internal/history"
 	"github.com/tutti-run/tutti/internal/options"
 )
 
@@ -30,10 +31,11 @@ type plan struct {
 	jobLog    string // --joblog without its +
 	appendLog bool   // it had one
 
-	memory   int64  // bytes of output that wait in memory
-	jobs     int    // commands at once
-	jobsFile string // holds the number, and is read again while the run goes on
-	tries    int64  // how often a failing command is run in all
+	memory   int64         // bytes of output that wait in memory
+	jobs     int           // commands at once
+	jobsFile string        // holds the number, and is read again while the run goes on
+	tries    int64         // how often a failing command is run in all
+	order    history.Order // of the starts, where it was asked for
 	retryOn  core.RetryOn
 	retry    core.RetryDelay
 	halt     core.Halt
@@ -62,6 +64,7 @@ func newPlan(o *options.Map, args []string, w facts) (*plan, error) {
 		func() error { return p.readMemory(w) },
 		p.readEnds,
 		p.readPersistent,
+		p.readOrder,
 	} {
 		if err := read(); err != nil {
 			return nil, err

@@ -21,6 +21,7 @@ type workshop struct {
 	kept   keeper
 	stdin  *tee
 	keep   *keeping // --results, --files; nil: none
+	sizes  bool     // it is looked how large the files are that inputs name
 }
 
 // newWorkshop opens the inputs and reads the command, which may use the names
@@ -175,12 +176,16 @@ func (w *workshop) prepare(in command.Job) *job {
 	j.mark = w.markOf(j)
 	switch {
 	case j.fault != nil:
+		return j
 	case w.part != nil && !w.known(j, w.part):
 		j.skip, j.absent = true, true
 	case w.done != nil:
 		j.skip = w.known(j, w.done)
 	case w.keep != nil && w.Resume:
 		j.skip = w.keep.done(in, j.results)
+	}
+	if w.sizes && !j.skip {
+		j.size = sizeOf(j)
 	}
 	return j
 }

@@ -13,6 +13,7 @@ import (
 
 	"github.com/tutti-run/tutti"
 	"github.com/tutti-run/tutti/internal/core"
+	"github.com/tutti-run/tutti/internal/history"
 	"github.com/tutti-run/tutti/internal/journal"
 	"github.com/tutti-run/tutti/internal/proc"
 	"github.com/tutti-run/tutti/internal/progress"
@@ -22,23 +23,24 @@ import (
 // mapRun is one run of tutti map: the shell around course. Jobs flow from supply
 // through the engine's workers to ended, and from there to delivery.
 type mapRun struct {
-	plan     *plan
-	supply   *supply
-	delivery *delivery
-	screen   *screen
-	control  *control
-	store    *spool.Store
-	gate     *gatekeeper // nil: every command may start
-	data     *data       // what jobs read, with --pipe; else nil
-	programs *programs   // of --persistent; else nil
-	files    []*os.File  // that workers inherit
-	handed   []int       // descriptors that we were started with, for commands
-	log      *journal.Log
-	notes    *notes  // in the journal; nil: none are kept
-	tasks    *tasks  // of a graph; nil: inputs
-	tokens   *tokens // that others share; nil: none
-	lent     []lent  // files for commands
-	early    func()  // ends the watch for signals before the run
+	plan      *plan
+	supply    *supply
+	delivery  *delivery
+	screen    *screen
+	control   *control
+	store     *spool.Store
+	gate      *gatekeeper // nil: every command may start
+	data      *data       // what jobs read, with --pipe; else nil
+	programs  *programs   // of --persistent; else nil
+	files     []*os.File  // that workers inherit
+	handed    []int       // descriptors that we were started with, for commands
+	log       *journal.Log
+	notes     *notes  // in the journal; nil: none are kept
+	tasks     *tasks  // of a graph; nil: inputs
+	tokens    *tokens // that others share; nil: none
+	foresight *foresight
+	lent      []lent // files for commands
+	early     func() // ends the watch for signals before the run
 
 	mu     sync.Mutex // over what follows
 	course course
@@ -113,6 +115,8 @@ func runPlan(p *plan) error {
 	if err := r.begin(shop); err != nil {
 		return err
 	}
+	shop.sizes = r.notes != nil || r.screen.how != showNothing || p.order != history.Input
+	r.foresee()
 	return r.run(jobs)
 }
 
@@ -129,10 +133,7 @@ func (r *mapRun) run(jobs iter.Seq[*job]) error {
 		go r.data.feed(r.fail)
 	}
 	if r.tasks == nil {
-		go r.supply.read(jobs, func(total int64) {
-			r.screen.total.Store(total)
-			r.notes.total(total)
-		})
+		r.read(jobs)
 	} else {
 		close(r.supply.inputs)
 	}
@@ -168,7 +169,25 @@ func (r *mapRun) run(jobs iter.Seq[*job]) error {
 	<-r.delivery.done
 	o := r.outcome()
 	r.screen.summary(o)
-	return r.notes.close(r.leave(), o.Why, r.screen.say)
+	return r.notes.close(r.leave(), o.Why, r.foresight, r.screen.say)
+}
+
+// read has the inputs read, and brought into their order.
+func (r *mapRun) read(jobs iter.Seq[*job]) {
+	to := r.supply.inputs
+	if r.foresight.arranges {
+		to = make(chan *job, cap(r.supply.inputs))
+		go r.foresight.arrange(to, r.supply, func() {
+			if len(r.notes.earlier()) > 0 {
+				s := r.screen.state(false)
+				r.foresight.say(&s)
+			}
+		})
+	}
+	go r.supply.read(jobs, to, func(total int64) {
+		r.screen.total.Store(total)
+		r.notes.total(total)
+	})
 }
 
 // neverBlocks reports whether all inputs are there: on the command line and in

@@ -52,6 +52,7 @@ func runTasks(p *plan, g *graph.Graph) error {
 	if err := r.open(shop); err != nil {
 		return err
 	}
+	r.foresee()
 	return r.run(nil)
 }
 

@@ -189,8 +189,14 @@ func (m *Map) checkRest() error {
 		return errors.New("--arg-sep and --arg-file-sep need a word; say one that the command does not hold")
 	case m.ArgSep == m.ArgFileSep:
 		return fmt.Errorf("--arg-sep and --arg-file-sep are both %q; say two words", m.ArgSep)
-	case m.Given("seed") && !m.Shuffle:
-		return errors.New("--seed chooses a random order, and none was asked for; add --shuf")
+	case m.Given("seed") && !m.Shuffle && m.Order != "random":
+		return errors.New("--seed chooses a random order, and none was asked for; add --shuf or --order random")
+	case m.Given("order") && m.Shuffle:
+		return clash("--order", "--shuf", "each says in which order jobs start")
+	case m.Given("order") && m.Interactive:
+		return clash("--order", "--interactive", "questions come in the order of the inputs")
+	case m.Given("order") && (m.Pipe || m.PipePart):
+		return clash("--order", "--pipe", "blocks start as they are read")
 	case m.Given("retry-on") && m.Given("retries") && m.Retries == "1":
 		return clash("--retry-on", "--retries 1", "one says what is tried again and the other that nothing is")
 	case m.useCores && m.useSockets:
