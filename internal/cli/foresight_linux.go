@@ -256,12 +256,6 @@ func (f *foresight) left(s *progress.State) progress.Estimate {
 	return progress.Estimate{Left: seconds(c.Seconds), Within: seconds(c.Within), Known: c.Known}
 }
 
-// seconds is a duration, within what that holds.
-func seconds(s float64) time.Duration {
-	const most = 100 * 365 * 24 * time.Hour
-	return time.Duration(min(s, most.Seconds()) * float64(time.Second))
-}
-
 // say notes what a run that earlier ones are known of was expected to take.
 func (f *foresight) say(s *progress.State) {
 	f.mu.Lock()

@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"strconv"
+	"time"
 
 	"github.com/tutti-run/tutti/internal/history"
 )
@@ -39,4 +40,10 @@ func (j *job) guessNs() int64 {
 		return -1
 	}
 	return int64(j.guess.Seconds * 1e9)
+}
+
+// seconds is a duration, within what that holds.
+func seconds(s float64) time.Duration {
+	const most = 100 * 365 * 24 * time.Hour
+	return time.Duration(min(s, most.Seconds()) * float64(time.Second))
 }

@@ -137,6 +137,12 @@ func TestOlderJobLine(t *testing.T) {
 	if !ok || j.CPU != 120*time.Millisecond || j.Memory != 0 || j.Size != 0 || j.Guess >= 0 || j.Command != "echo a" {
 		t.Errorf("%v %+v", ok, j)
 	}
+	none := ranJob(1, "a", 0)
+	none.Guess = -1
+	_, payload, _ := parseLine(bytes.TrimSuffix(none.appendTo(nil), []byte("\n")))
+	if j, ok := parseJob(payload); !ok || j.Guess >= 0 {
+		t.Errorf("one that nobody guessed: %v %+v", ok, j)
+	}
 	for _, used := range []string{"", "x", "1,", "1,2,x"} {
 		if j, ok := parseJob([]byte(key + "\t+\t7\t1\t0\t0\t1000000000000\t250\t9\t" + used + "\t\techo a")); ok {
 			t.Errorf("%q: %+v", used, j)

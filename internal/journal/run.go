@@ -185,7 +185,11 @@ func (j *Job) appendTo(b []byte) []byte {
 	}
 	p = append(p, '\t')
 	p = strconv.AppendInt(p, j.CPU.Milliseconds(), 10)
-	for _, n := range []int64{j.Memory >> 10, j.Size, max(j.Guess.Milliseconds(), -1)} {
+	guess := int64(-1)
+	if j.Guess >= 0 {
+		guess = j.Guess.Milliseconds()
+	}
+	for _, n := range []int64{j.Memory >> 10, j.Size, guess} {
 		p = append(p, ',')
 		p = strconv.AppendInt(p, n, 10)
 	}

@@ -161,7 +161,7 @@ func usage(s State, j Job) string {
 		cpu = fmt.Sprintf("%.0f%%", min(100*float64(j.CPU)/float64(age), 99999))
 	}
 	if j.Memory > 0 {
-		memory = size(j.Memory)
+		memory = Size(j.Memory)
 	}
 	return fmt.Sprintf("%6s  %7s  ", cpu, memory)
 }

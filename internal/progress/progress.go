@@ -152,8 +152,8 @@ func age(d time.Duration) string {
 	return fmt.Sprintf("%dh%02dm", d/time.Hour, d%time.Hour/time.Minute)
 }
 
-// size writes a number of bytes with two or three digits that matter.
-func size(n int64) string {
+// Size writes a number of bytes with two or three digits that matter.
+func Size(n int64) string {
 	const units = "KMGTPE"
 	f, unit := float64(n), -1
 	for f >= 999.5 && unit < len(units)-1 {
