@@ -185,7 +185,7 @@ func showRun(w io.Writer, runs *journal.Runs, rec *journal.Record) error {
 	}
 	fmt.Fprintf(t, "state\t%s\n", state)
 	fmt.Fprintf(t, "jobs\t%s\n", jobsText(rec))
-	for _, about := range [][2]string{{"guessed", d.guessed()}, {"forecast", foretold(rec)}} {
+	for _, about := range [][2]string{{"guessed", d.guessed()}, {"ETA", foretold(rec)}} {
 		if about[1] != "" {
 			fmt.Fprintf(t, "%s\t%s\n", about[0], about[1])
 		}
