@@ -87,7 +87,7 @@ func (w *Window[T]) Pop() { w.work.add(heap.Pop(&w.tasks).(waiting[T]).guess, -1
 // listed is how many of the tasks that wait are told one by one, at the begin and at the
 // end: what is at the begin may be longer than all else, and what is at the end decides
 // how evenly the slots come to theirs.
-const listed = 256
+const listed = 128
 
 // Outlook returns what waits, in the order of the starts: guesses for the first tasks, the
 // work of those between, guesses for the last. Of many the first are about those.
