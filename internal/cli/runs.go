@@ -196,10 +196,10 @@ func showRun(w io.Writer, runs *journal.Runs, rec *journal.Record) error {
 	if err := t.Flush(); err != nil {
 		return err
 	}
-	d.print(w)
 	if err := showFailed(w, runs, rec); err != nil {
 		return err
 	}
+	d.print(w)
 	if rest := hint(state, rec); rest != "" {
 		_, err := fmt.Fprintln(w, rest)
 		return err

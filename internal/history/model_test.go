@@ -156,8 +156,10 @@ func TestWindowOrders(t *testing.T) {
 	}
 	seen := map[string]bool{}
 	for seed := range uint64(20) {
-		if seen[all(Random, seed)] = true; all(Random, seed) != all(Random, seed) {
-			t.Error("the same seed gives another order")
+		names := all(Random, seed)
+		seen[names] = true
+		if again := all(Random, seed); again != names {
+			t.Errorf("seed %d gives %s, and %s", seed, names, again)
 		}
 	}
 	if len(seen) < 15 {
