@@ -137,7 +137,7 @@ func TestTheErrorIsHonest(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
 			var h honesty
-			for seed := range uint64(30) {
+			for seed := range uint64(20) {
 				past := pareto(seed, 300, c.alpha)
 				m := new(Model)
 				if c.known {

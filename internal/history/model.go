@@ -62,6 +62,8 @@ const (
 	keyWeight = 0.2
 	// shortest is taken for what took no time: a millisecond is what a journal knows.
 	shortest = 1e-3
+	// longest bounds times and guesses, wherever a line through sizes may lead: 300 years.
+	longest = 1e10
 )
 
 // Model is what is known of how long tasks of one kind take. Its zero value knows
@@ -96,7 +98,7 @@ type line struct {
 // Ended tells of a task that has succeeded after so many seconds; now says that it is
 // one of the run that is under way.
 func (m *Model) Ended(t Task, seconds float64, now bool) {
-	seconds = max(seconds, shortest)
+	seconds = min(max(seconds, shortest), longest)
 	for b := ByAll; b < bases; b++ {
 		if guess, ok := m.by(b, t); ok {
 			m.trials[b].add(seconds, guess, now)
@@ -166,7 +168,7 @@ func (m *Model) by(b Basis, t Task) (seconds float64, ok bool) {
 		if !m.line.holds || t.Size <= 0 {
 			return 0, false
 		}
-		return math.Exp(m.line.alpha + m.line.beta*math.Log(float64(t.Size))), true
+		return min(math.Exp(m.line.alpha+m.line.beta*math.Log(float64(t.Size))), longest), true
 	case ByKey:
 		was, ok := m.keys[t.Key]
 		return float64(was.seconds), ok

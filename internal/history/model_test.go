@@ -113,6 +113,21 @@ func TestStrangeTimes(t *testing.T) {
 	}
 }
 
+// A line that is steep says nothing endless of a size that is far from all others.
+func TestSteepLine(t *testing.T) {
+	t.Parallel()
+	var m Model
+	for i := range 100 {
+		size := int64(1000 + i)
+		m.Ended(Task{Size: size}, math.Pow(float64(size)/1000, 60), true)
+	}
+	g := m.Guess(Task{Size: math.MaxInt64})
+	f := m.Forecast(Scene{Slots: 2, First: []Guess{g}}, rand.New(rand.NewPCG(1, 1)))
+	if g != (Guess{longest, BySize}) || !(f.Seconds > 1e9 && f.Seconds < 1e15) {
+		t.Errorf("%+v %+v", g, f)
+	}
+}
+
 func TestModelIsBounded(t *testing.T) {
 	t.Parallel()
 	var m Model

@@ -20,7 +20,10 @@ type trials struct {
 const decades = 8
 
 func decade(guess float64) int {
-	return min(max(int(math.Log10(guess/shortest)), 0), decades-1)
+	if guess <= shortest {
+		return 0
+	}
+	return min(int(math.Log10(min(guess, longest)/shortest)), decades-1)
 }
 
 // ratios are those of the time that a task took and of its guess, the latest ones.
