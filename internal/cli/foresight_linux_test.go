@@ -5,8 +5,10 @@ import (
 	"runtime"
 	"slices"
 	"testing"
+	"time"
 
 	"github.com/tutti-run/tutti/internal/history"
+	"github.com/tutti-run/tutti/internal/progress"
 )
 
 // arranged is a foresight that jobs pass through, and its ends.
@@ -139,5 +141,49 @@ func TestArrangeIsBoundedAndStops(t *testing.T) {
 				t.Errorf("%d of %d were dropped, %d left", len(a.dropped), c.jobs, a.window.Len())
 			}
 		})
+	}
+}
+
+// What is left is told from what runs, what is at hand, what is in the window, and what
+// nobody has read yet.
+func TestLeft(t *testing.T) {
+	t.Parallel()
+	f := &foresight{out: map[int64]history.Guess{}, window: history.NewWindow[*job](history.Longest, nil)}
+	begin := time.Now()
+	s := progress.State{Begin: begin, Now: begin.Add(4 * time.Second), Total: 14, Slots: 2}
+	if e := f.left(&s); e.Known {
+		t.Errorf("nothing has ended yet: %+v", e)
+	}
+	for range 50 {
+		f.model.Ended(history.Task{}, 10, false)
+	}
+	for seq := range int64(8) {
+		f.push(&job{seq: seq + 1})
+	}
+	for range 4 { // two run, two are at hand
+		f.popped(f.first())
+	}
+	s.Running = 2
+	for _, seq := range []int64{1, 2} {
+		s.Jobs = append(s.Jobs, progress.Job{Seq: seq, Since: begin})
+	}
+	about := func(what string, want time.Duration) {
+		t.Helper()
+		e := f.left(&s)
+		if !e.Known || e.Left < want*7/10 || e.Left > want*13/10 || e.Within <= 0 {
+			t.Errorf("%s: %+v, want about %v", what, e, want)
+		}
+	}
+	about("14 jobs, of which 6 are not read yet", 66*time.Second)
+	f.setAllRead()
+	about("8 jobs after all", 36*time.Second)
+	for _, seq := range []int64{1, 2} {
+		f.over(&job{seq: seq}, &result{Start: 1, Runtime: int64(10 * time.Second)})
+	}
+	s.Running, s.Jobs, s.Now = 0, nil, begin.Add(10*time.Second)
+	about("two less", 30*time.Second)
+	s.Total = -1
+	if e := f.left(&s); e.Known {
+		t.Errorf("of how many is not known: %+v", e)
 	}
 }
