@@ -25,9 +25,9 @@ type finished struct {
 	Dir     string        `cbor:"9,keyasint,omitempty"` // that it ran in; "" the run's
 	Attempt int64         `cbor:"10,keyasint,omitempty"`
 	Span    int64         `cbor:"11,keyasint,omitempty"` // see job.span
+	Unmet   string        `cbor:"12,keyasint,omitempty"` // what is to be said of those that are not run, since this one failed
 	Size    int64         `cbor:"13,keyasint,omitempty"` // see job
 	Guess   int64         `cbor:"14,keyasint,omitempty"` // ns that it was expected to take; below 0: nothing was
-	Unmet   string        `cbor:"12,keyasint,omitempty"` // what is to be said of those that are not run, since this one failed
 }
 
 // first is the number of the first job that it stands for.

@@ -1,7 +1,6 @@
 package cli
 
 import (
-	"cmp"
 	"maps"
 	"math/rand/v2"
 	"path/filepath"
@@ -25,6 +24,7 @@ import (
 // of the inputs, earlier runs to guess from, or a person who watches.
 type foresight struct {
 	order    history.Order
+	knows    bool // earlier runs
 	arranges bool // jobs pass through it
 	patient  bool // the window is full before the first job is given out
 	identity journal.Identity
@@ -54,9 +54,10 @@ func (r *mapRun) foresee() {
 		for _, j := range r.notes.past {
 			f.model.Ended(history.Task{Key: history.Key(j.Key), Size: j.Size}, j.Runtime.Seconds(), false)
 		}
+		r.notes.past = nil
 	}
-	knows := f.model.Known()
-	if knows && p.mayReorder() {
+	f.knows = f.model.Known()
+	if f.knows && p.mayReorder() {
 		f.order = history.Longest
 	}
 	seed := p.Seed
@@ -64,7 +65,7 @@ func (r *mapRun) foresee() {
 		seed = rand.Uint64()
 	}
 	f.window = history.NewWindow[*job](f.order, rand.New(rand.NewPCG(seed, 0)))
-	f.arranges = !p.piped() && r.tasks == nil && (f.order != history.Input || knows || r.screen.how != showNothing)
+	f.arranges = !p.piped() && r.tasks == nil && (f.order != history.Input || f.knows || r.screen.how != showNothing)
 	f.patient = f.order != history.Input && r.neverBlocks()
 	r.foresight, r.screen.left = f, f.left
 }
@@ -100,8 +101,10 @@ func (f *foresight) arrange(in <-chan *job, s *supply, known func()) {
 		select {
 		case <-s.stop:
 			f.drop(s.dropped, passing, last)
-			for j := range cmp.Or(in, closedJobs) {
-				s.dropped(j)
+			if in != nil {
+				for j := range in {
+					s.dropped(j)
+				}
 			}
 			return
 		case j, ok := <-from:
@@ -126,13 +129,6 @@ func (f *foresight) arrange(in <-chan *job, s *supply, known func()) {
 	}
 }
 
-// closedJobs are none.
-var closedJobs = func() <-chan *job {
-	c := make(chan *job)
-	close(c)
-	return c
-}()
-
 // cost is about what a job takes while it waits.
 func (j *job) cost() int {
 	const overhead = 512
@@ -149,13 +145,12 @@ func (f *foresight) push(j *job) {
 	if f.model.Known() && j.fault == nil && !command.SlotOpen(j.rendered.Display) {
 		j.key = history.Key(f.identity.Key(j.seq, j.dir, j.rendered.Display))
 	}
-	g := history.Guess{}
 	if j.fault == nil {
-		g = f.model.Guess(history.Task{Key: j.key, Size: j.size})
+		j.guess = f.model.Guess(history.Task{Key: j.key, Size: j.size})
 	}
-	j.guess = g
-	f.window.Push(j, j.size, g)
-	f.bytes += j.cost()
+	f.window.Push(j, j.size, j.guess)
+	j.waits = j.cost()
+	f.bytes += j.waits
 }
 
 func (f *foresight) first() *job {
@@ -168,13 +163,16 @@ func (f *foresight) first() *job {
 	return j
 }
 
-// popped notes that the first job of the window has been given out.
+// popped notes that the first job of the window has been given out. It may be over by
+// now.
 func (f *foresight) popped(j *job) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.window.Pop()
-	f.bytes -= j.cost()
-	f.out[j.seq] = j.guess
+	f.bytes -= j.waits
+	if !j.over {
+		f.out[j.seq] = j.guess
+	}
 }
 
 func (f *foresight) full() bool {
@@ -209,6 +207,7 @@ func (f *foresight) drop(dropped func(*job), more ...*job) {
 func (f *foresight) over(j *job, res *result) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	j.over = true
 	delete(f.out, j.seq)
 	if res.Start == 0 || res.How != endedItself {
 		return

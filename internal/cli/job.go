@@ -24,14 +24,17 @@ type job struct {
 	fixtures []fixture // made for it
 	skip     bool      // not to be run
 	span     int64     // it stands for so many before it, too, which are to be skipped as well
-	size     int64     // bytes of the files that its inputs name; 0: none, or not looked at
-	key      history.Key
-	guess    history.Guess
-	absent   bool  // nor to be counted: there is no such job
-	fault    error // why it cannot be started; or, of number 0, why the inputs end here
+	absent   bool      // nor to be counted: there is no such job
+	fault    error     // why it cannot be started; or, of number 0, why the inputs end here
 
 	ticket uint64 // of its last start
 	slot   int    // likewise, from 1; 0: its worker's
+
+	size  int64         // bytes of the files that its inputs name; 0: none, or not looked at
+	key   history.Key   // what it is known by from earlier runs; zero: not looked up
+	guess history.Guess // how long it will take
+	waits int           // bytes that it takes in the foresight's window
+	over  bool          // guarded by the foresight
 }
 
 // intake is what a command reads: pieces of files, one after the other, on its

@@ -18,8 +18,9 @@ type notes struct {
 	out      *journal.Recorder
 	run      int // its number
 	identity journal.Identity
-	past     []journal.PastJob // of the same template, in earlier runs
 	stdin    *tee
+
+	past []journal.PastJob // of the same template, in earlier runs
 }
 
 // nestedVariable is in the environment of commands, so of runs within runs.
@@ -176,14 +177,6 @@ func (n *notes) job(f *finished) journal.Job {
 		CPU: time.Duration(f.Result.CPU), How: f.Result.How.word(),
 		Memory: f.Result.Memory, Size: f.Size, Guess: time.Duration(f.Guess),
 	}
-}
-
-// earlier are the jobs of earlier runs with the same template.
-func (n *notes) earlier() []journal.PastJob {
-	if n == nil {
-		return nil
-	}
-	return n.past
 }
 
 // total notes how many jobs there are.

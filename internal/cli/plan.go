@@ -31,11 +31,12 @@ type plan struct {
 	jobLog    string // --joblog without its +
 	appendLog bool   // it had one
 
-	memory   int64         // bytes of output that wait in memory
-	jobs     int           // commands at once
-	jobsFile string        // holds the number, and is read again while the run goes on
-	tries    int64         // how often a failing command is run in all
-	order    history.Order // of the starts, where it was asked for
+	order history.Order // of the starts, where it was asked for
+
+	memory   int64  // bytes of output that wait in memory
+	jobs     int    // commands at once
+	jobsFile string // holds the number, and is read again while the run goes on
+	tries    int64  // how often a failing command is run in all
 	retryOn  core.RetryOn
 	retry    core.RetryDelay
 	halt     core.Halt

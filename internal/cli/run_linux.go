@@ -23,24 +23,25 @@ import (
 // mapRun is one run of tutti map: the shell around course. Jobs flow from supply
 // through the engine's workers to ended, and from there to delivery.
 type mapRun struct {
-	plan      *plan
-	supply    *supply
-	delivery  *delivery
-	screen    *screen
-	control   *control
-	store     *spool.Store
-	gate      *gatekeeper // nil: every command may start
-	data      *data       // what jobs read, with --pipe; else nil
-	programs  *programs   // of --persistent; else nil
-	files     []*os.File  // that workers inherit
-	handed    []int       // descriptors that we were started with, for commands
-	log       *journal.Log
-	notes     *notes  // in the journal; nil: none are kept
-	tasks     *tasks  // of a graph; nil: inputs
-	tokens    *tokens // that others share; nil: none
+	plan     *plan
+	supply   *supply
+	delivery *delivery
+	screen   *screen
+	control  *control
+	store    *spool.Store
+	gate     *gatekeeper // nil: every command may start
+	data     *data       // what jobs read, with --pipe; else nil
+	programs *programs   // of --persistent; else nil
+	files    []*os.File  // that workers inherit
+	handed   []int       // descriptors that we were started with, for commands
+	log      *journal.Log
+	notes    *notes  // in the journal; nil: none are kept
+	tasks    *tasks  // of a graph; nil: inputs
+	tokens   *tokens // that others share; nil: none
+	lent     []lent  // files for commands
+	early    func()  // ends the watch for signals before the run
+
 	foresight *foresight
-	lent      []lent // files for commands
-	early     func() // ends the watch for signals before the run
 
 	mu     sync.Mutex // over what follows
 	course course
@@ -178,7 +179,7 @@ func (r *mapRun) read(jobs iter.Seq[*job]) {
 	if r.foresight.arranges {
 		to = make(chan *job, cap(r.supply.inputs))
 		go r.foresight.arrange(to, r.supply, func() {
-			if len(r.notes.earlier()) > 0 {
+			if r.foresight.knows {
 				s := r.screen.state(false)
 				r.foresight.say(&s)
 			}
