@@ -9,14 +9,6 @@ import (
 	"github.com/tutti-run/tutti/internal/history"
 )
 
-// readOrder reads in which order jobs are started.
-func (p *plan) readOrder() (err error) {
-	if p.Given("order") {
-		p.order, err = history.ParseOrder(p.Order)
-	}
-	return err
-}
-
 // mayReorder reports whether the longest jobs may be started first where nobody asked
 // for an order. One at a time they would only come in another one than people expect.
 func (p *plan) mayReorder() bool {

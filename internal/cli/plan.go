@@ -58,6 +58,7 @@ type facts struct {
 // newPlan reads the values of the options, and of the words behind them.
 func newPlan(o *options.Map, args []string, w facts) (*plan, error) {
 	p := &plan{Map: o, cpus: w.cpus}
+	p.order, _ = history.OrderNamed(o.Order) // the table of options lets no other names in
 	for _, read := range []func() error{
 		func() error { return p.readInputs(args) },
 		func() error { return p.readJobs(w) },
@@ -65,7 +66,6 @@ func newPlan(o *options.Map, args []string, w facts) (*plan, error) {
 		func() error { return p.readMemory(w) },
 		p.readEnds,
 		p.readPersistent,
-		p.readOrder,
 	} {
 		if err := read(); err != nil {
 			return nil, err

@@ -87,7 +87,7 @@ func TestForecastOfMany(t *testing.T) {
 		_, said := run{slots: 16, order: o, marks: []int{0, 1000, 3000}}.play(m, noisy(6, past, 0.1))
 		for _, s := range said {
 			if off := math.Abs(s.Seconds - s.took); off > max(2*s.Within, 0.1*s.took) {
-				t.Errorf("%s: said %.4g ± %.2g, was %.4g", Orders[o], s.Seconds, s.Within, s.took)
+				t.Errorf("%s: said %.4g ± %.2g, was %.4g", o, s.Seconds, s.Within, s.took)
 			}
 		}
 	}
@@ -206,7 +206,7 @@ func TestRecordedWorkload(t *testing.T) {
 		}
 	}
 	for o, sum := range ratios {
-		t.Logf("%s: %.3f of the least time", Orders[o], sum/n)
+		t.Logf("%s: %.3f of the least time", o, sum/n)
 	}
 	if ratios[Longest] >= ratios[Random] {
 		t.Errorf("the longest first: %.3f of the least time, %.3f in a random order", ratios[Longest]/n, ratios[Random]/n)

@@ -157,7 +157,7 @@ func TestWindowOrders(t *testing.T) {
 		for w.Len() > 0 {
 			name, g := w.First()
 			if g != foretold[0] {
-				t.Errorf("%v: %+v where %+v was foretold", Orders[o], g, foretold[0])
+				t.Errorf("%v: %+v where %+v was foretold", o, g, foretold[0])
 			}
 			names, foretold = names+name, foretold[1:]
 			w.Pop()
@@ -166,7 +166,7 @@ func TestWindowOrders(t *testing.T) {
 	}
 	for o, want := range map[Order]string{Input: "abcde", Longest: "bcead", Shortest: "daceb"} {
 		if got := all(o, 1); got != want {
-			t.Errorf("%s: %s, want %s", Orders[o], got, want)
+			t.Errorf("%s: %s, want %s", o, got, want)
 		}
 	}
 	seen := map[string]bool{}
@@ -217,15 +217,15 @@ func TestOutlookOfMany(t *testing.T) {
 	}
 }
 
-func TestParseOrder(t *testing.T) {
+func TestOrderNamed(t *testing.T) {
 	t.Parallel()
-	for i, name := range Orders {
-		if o, err := ParseOrder(name); o != Order(i) || err != nil {
-			t.Errorf("%s: %v %v", name, o, err)
+	for _, o := range []Order{Input, Longest, Shortest, Random} {
+		if got, ok := OrderNamed(o.String()); got != o || !ok {
+			t.Errorf("%v: %v %v", o, got, ok)
 		}
 	}
-	if _, err := ParseOrder("long"); err == nil || err.Error() != "--order long: no such order; say longest, shortest, input or random" {
-		t.Error(err)
+	if o, ok := OrderNamed("long"); ok {
+		t.Error(o)
 	}
 }
 

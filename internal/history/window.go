@@ -3,7 +3,6 @@ package history
 import (
 	"cmp"
 	"container/heap"
-	"fmt"
 	"math/rand/v2"
 	"slices"
 )
@@ -19,15 +18,17 @@ const (
 	Random
 )
 
-// Orders are the names of the orders, by their number.
-var Orders = []string{"input", "longest", "shortest", "random"}
+// String returns the name of the order.
+func (o Order) String() string { return [...]string{"input", "longest", "shortest", "random"}[o] }
 
-// ParseOrder reads the name of an order.
-func ParseOrder(name string) (Order, error) {
-	if i := slices.Index(Orders, name); i >= 0 {
-		return Order(i), nil
+// OrderNamed returns the order of a name; false where there is none.
+func OrderNamed(name string) (Order, bool) {
+	for o := Input; o <= Random; o++ {
+		if o.String() == name {
+			return o, true
+		}
 	}
-	return Input, fmt.Errorf("--order %s: no such order; say longest, shortest, input or random", name)
+	return Input, false
 }
 
 // Window holds tasks that wait to be started and gives out the first in its order. Its

@@ -272,6 +272,9 @@ func (m *Map) Notes() []string {
 	if m.Given("retry-delay") && !m.Given("retry-on") && m.Retries == "1" {
 		notes = append(notes, "--retry-delay changes nothing without --retries or --retry-on")
 	}
+	if m.Given("order") && m.DryRun {
+		notes = append(notes, "--order changes nothing with --dry-run: commands are printed in the order of the inputs")
+	}
 	if m.Ungroup && (m.Color || m.ColorFailed || m.Compress) {
 		notes = append(notes, "--color, --color-failed and --compress change nothing with -u: output is not looked at")
 	}
