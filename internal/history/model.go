@@ -34,9 +34,6 @@ const (
 	bases
 )
 
-// String returns the basis in a word.
-func (b Basis) String() string { return [...]string{"nothing", "all", "size", "itself"}[b] }
-
 // Guess is how long a task is expected to take.
 type Guess struct {
 	Seconds float64
