@@ -27,6 +27,7 @@ type foresight struct {
 	knows    bool // earlier runs
 	arranges bool // jobs pass through it
 	patient  bool // the window is full before the first job is given out
+	most     int  // jobs in the window
 	identity journal.Identity
 
 	mu      sync.Mutex
@@ -42,8 +43,10 @@ type foresight struct {
 }
 
 // windowJobs and windowBytes bound the jobs that are known at once. Of more inputs, the
-// order holds among those; the next comes in when one is given out.
-const windowJobs, windowBytes = 1 << 16, 64 << 20
+// order holds among those; the next comes in when one is given out. aheadJobs does where
+// there is no order to bring them into and no earlier run: what is known of those is
+// their sizes, which a person's view of the time left is the better for.
+const windowJobs, windowBytes, aheadJobs = 1 << 16, 64 << 20, 1 << 12
 
 // foresee makes the run's foresight, with what earlier runs of the template took.
 func (r *mapRun) foresee() {
@@ -67,6 +70,9 @@ func (r *mapRun) foresee() {
 	f.window = history.NewWindow[*job](f.order, rand.New(rand.NewPCG(seed, 0)))
 	f.arranges = !p.piped() && r.tasks == nil && (f.order != history.Input || f.knows || r.screen.how != showNothing)
 	f.patient = f.order != history.Input && r.neverBlocks()
+	if f.most = windowJobs; f.order == history.Input && !f.knows {
+		f.most = aheadJobs
+	}
 	r.foresight, r.screen.left = f, f.left
 }
 
@@ -178,7 +184,7 @@ func (f *foresight) popped(j *job) {
 func (f *foresight) full() bool {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	return f.window.Len() >= windowJobs || f.bytes >= windowBytes
+	return f.window.Len() >= f.most || f.bytes >= windowBytes
 }
 
 func (f *foresight) setAllRead() {

@@ -23,7 +23,7 @@ type arranged struct {
 
 func newArranged(o history.Order, patient bool) *arranged {
 	a := &arranged{
-		foresight: &foresight{order: o, arranges: true, patient: patient, out: map[int64]history.Guess{}, window: history.NewWindow[*job](o, nil)},
+		foresight: &foresight{order: o, arranges: true, patient: patient, most: windowJobs, out: map[int64]history.Guess{}, window: history.NewWindow[*job](o, nil)},
 		in:        make(chan *job), done: make(chan struct{}),
 		supply: newSupply(false, nil, nil),
 	}
