@@ -33,18 +33,19 @@ var layers = map[string][]string{
 	"internal/nearest":   {},
 	"internal/jobserver": {},
 	"internal/resource":  {},
+	"internal/history":   {},
 	"internal/graph":     {"internal/core", "internal/resource"},
 	"internal/spool":     {"shm"},
 	"internal/options":   {"internal/command", "internal/nearest", "internal/record"},
 	"internal/engine":    {"internal/core", "internal/proc", "sched", "shm", "topo"},
 	".":                  {"internal/codec", "internal/core", "internal/engine", "ipc", "sched", "shm", "topo"},
-	"internal/cli": {".", "internal/codec", "internal/command", "internal/core", "internal/graph", "internal/jobserver", "internal/journal", "internal/nearest", "internal/options", "internal/proc",
+	"internal/cli": {".", "internal/codec", "internal/command", "internal/core", "internal/graph", "internal/history", "internal/jobserver", "internal/journal", "internal/nearest", "internal/options", "internal/proc",
 		"internal/progress", "internal/record", "internal/resource", "internal/results", "internal/spool", "ipc", "shm", "topo"},
 	"cmd/tutti": {".", "internal/cli"},
 }
 
 // pure packages decide and never act.
-var pure = []string{"sched", "internal/core", "internal/graph", "internal/nearest", "internal/resource", "internal/waitfor", "sim"}
+var pure = []string{"sched", "internal/core", "internal/graph", "internal/history", "internal/nearest", "internal/resource", "internal/waitfor", "sim"}
 
 var actors = []string{"os", "time", "sync", "sync/atomic", "context", "unsafe", "syscall", "net"}
 

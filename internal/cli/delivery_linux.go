@@ -26,6 +26,8 @@ type finished struct {
 	Attempt int64         `cbor:"10,keyasint,omitempty"`
 	Span    int64         `cbor:"11,keyasint,omitempty"` // see job.span
 	Unmet   string        `cbor:"12,keyasint,omitempty"` // what is to be said of those that are not run, since this one failed
+	Size    int64         `cbor:"13,keyasint,omitempty"` // see job
+	Guess   int64         `cbor:"14,keyasint,omitempty"` // ns that it was expected to take; below 0: nothing was
 }
 
 // first is the number of the first job that it stands for.

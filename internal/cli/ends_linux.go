@@ -138,12 +138,14 @@ func (r *mapRun) ended(j *job, res *result) {
 	f := &finished{
 		Seq: j.seq, Args: j.args, Key: j.rendered.Text(res.Slot), Result: *res, Ticket: j.ticket,
 		Path: command.FillSlot(j.results, res.Slot), Mark: j.mark, Dir: j.dir, Attempt: j.attempt,
+		Size: j.size, Guess: j.guessNs(),
 	}
 	if v.again {
 		r.drop(f, res)
 		r.supply.repeat(j, r.plan.retry)
 		return
 	}
+	r.foresight.over(j, res)
 	r.supply.close()
 	j.tearDown(r.plan)
 	if r.data != nil && j.input != nil {

@@ -4,6 +4,7 @@ import (
 	"bytes"
 
 	"github.com/tutti-run/tutti/internal/command"
+	"github.com/tutti-run/tutti/internal/history"
 	"github.com/tutti-run/tutti/internal/progress"
 )
 
@@ -32,6 +33,12 @@ type job struct {
 	grant  *grant // what it has of the stock, until it ends
 	ticket uint64 // of its last start
 	slot   int    // likewise, from 1; 0: its worker's
+
+	size  int64         // bytes of the files that its inputs name; 0: none, or not looked at
+	key   history.Key   // what it is known by from earlier runs; zero: not looked up
+	guess history.Guess // how long it will take
+	waits int           // bytes that it takes in the foresight's window
+	over  bool          // guarded by the foresight
 }
 
 // intake is what a command reads: pieces of files, one after the other, on its

@@ -17,6 +17,7 @@ import (
 // new run is begun while its workers start; whoever needs it waits for that.
 type notes struct {
 	identity journal.Identity
+	past     []journal.PastJob // of the same template, in earlier runs
 	stdin    *tee
 	begun    chan struct{}     // closed when the journal has begun, or cannot; then these hold:
 	out      *journal.Recorder // nil: it cannot be written
@@ -95,6 +96,7 @@ func (r *mapRun) beginNew(shop *workshop) error {
 	about := journal.Run{
 		Program: p.program, Words: p.called.words, Args: p.called.args, Env: p.chosen(), Begin: r.screen.begin, PID: os.Getpid(),
 		Stdin: p.stdinKept(), RerunOf: p.before.number(), OnlyFailed: p.before.onlyFailed(),
+		Template: p.template(),
 	}
 	if shop.command != nil {
 		about.Executable = shop.command.Executable()
@@ -103,11 +105,13 @@ func (r *mapRun) beginNew(shop *workshop) error {
 		return err
 	}
 	n := &notes{identity: journal.NewIdentity(about.Folder, about.Env), stdin: shop.stdin, begun: make(chan struct{})}
+	runs := journal.RunsIn(folder)
+	n.past = runs.Past(about.Template)
 	r.notes, r.delivery.notes = n, n
 	all := shop.kept.copies["-"]
 	go func() {
 		defer close(n.begun)
-		if err := n.begin(journal.RunsIn(folder), about, all); err != nil {
+		if err := n.begin(runs, about, all); err != nil {
 			r.noJournal(shop, err)
 		}
 	}()
@@ -148,7 +152,7 @@ func (r *mapRun) goOn(shop *workshop) error {
 		return err
 	}
 	shop.stdin.keep(nil)
-	n := &notes{identity: journal.NewIdentity(b.Folder, b.Env), stdin: shop.stdin, begun: make(chan struct{}), out: out, run: b.ID}
+	n := &notes{identity: journal.NewIdentity(b.Folder, b.Env), stdin: shop.stdin, begun: make(chan struct{}), out: out, run: b.ID, past: b.runs.Past(b.Template)}
 	close(n.begun)
 	r.notes, r.delivery.notes = n, n
 	shop.part = b.part(n.identity)
@@ -204,6 +208,7 @@ func (n *notes) job(f *finished) journal.Job {
 	return journal.Job{
 		Entry: f.entry(), Key: n.identity.Key(f.Seq, f.Dir, f.Key), Attempt: f.Attempt,
 		CPU: time.Duration(f.Result.CPU), How: f.Result.How.word(),
+		Memory: f.Result.Memory, Size: f.Size, Guess: time.Duration(f.Guess),
 	}
 }
 
@@ -224,7 +229,7 @@ func (n *notes) number() int {
 
 // close notes the end of the run, which leaves with err. That the journal is not whole
 // is said, and is no reason to call a run failed that did all its work.
-func (n *notes) close(err error, why string, say func(string, ...any)) error {
+func (n *notes) close(err error, why string, f *foresight, say func(string, ...any)) error {
 	if !n.kept() {
 		return err
 	}
@@ -232,7 +237,11 @@ func (n *notes) close(err error, why string, say func(string, ...any)) error {
 	if exit, ok := errors.AsType[*exitError](err); ok {
 		code = exit.code
 	}
-	if fault := n.out.Close(journal.RunEnd{End: time.Now(), Code: code, Why: why}); fault != nil {
+	end := journal.RunEnd{End: time.Now(), Code: code, Why: why}
+	if why == "" { // what was ended early says nothing of a guess
+		end.Guess = f.held(end.End)
+	}
+	if fault := n.out.Close(end); fault != nil {
 		say("%v; run %d cannot be resumed as it was", fault, n.run)
 	} else if fault := n.stdin.lost(); fault != nil {
 		say("the inputs are not kept whole: %v; run %d cannot be resumed as it was", fault, n.run)

@@ -8,6 +8,7 @@ import (
 
 	"github.com/tutti-run/tutti/internal/command"
 	"github.com/tutti-run/tutti/internal/core"
+	"github.com/tutti-run/tutti/internal/history"
 	"github.com/tutti-run/tutti/internal/options"
 	"github.com/tutti-run/tutti/topo"
 )
@@ -33,6 +34,8 @@ type plan struct {
 
 	jobLog    string // --joblog without its +
 	appendLog bool   // it had one
+
+	order history.Order // of the starts, where it was asked for
 
 	memory   int64 // bytes of output that wait in memory
 	jobs     int   // commands that are started and have not ended, at once
@@ -64,6 +67,7 @@ type facts struct {
 // newPlan reads the values of the options, and of the words behind them.
 func newPlan(o *options.Map, args []string, w facts) (*plan, error) {
 	p := &plan{Map: o, graph: w.graph, cpus: w.cpus}
+	p.order, _ = history.OrderNamed(o.Order) // the table of options lets no other names in
 	for _, read := range []func() error{
 		func() error { return p.readInputs(args) },
 		func() error { return p.readJobs(w) },

@@ -21,6 +21,7 @@ type workshop struct {
 	kept   keeper
 	stdin  *tee
 	keep   *keeping // --results, --files; nil: none
+	sizes  bool     // it is looked how large the files are that inputs name
 }
 
 // newWorkshop opens the inputs and reads the command, which may use the names
@@ -233,6 +234,9 @@ func (w *workshop) settle(m *made) {
 		j.skip = w.known(j, w.done)
 	case w.keep != nil && w.Resume:
 		j.skip = w.keep.done(m.in, j.results)
+	}
+	if w.sizes && !j.skip && j.fault == nil {
+		j.size = sizeOf(j)
 	}
 }
 

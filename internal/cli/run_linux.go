@@ -13,6 +13,7 @@ import (
 
 	"github.com/tutti-run/tutti"
 	"github.com/tutti-run/tutti/internal/core"
+	"github.com/tutti-run/tutti/internal/history"
 	"github.com/tutti-run/tutti/internal/journal"
 	"github.com/tutti-run/tutti/internal/proc"
 	"github.com/tutti-run/tutti/internal/progress"
@@ -40,6 +41,8 @@ type mapRun struct {
 	stock    *stock  // what jobs take beside a slot; nil: nothing
 	lent     []lent  // files for commands
 	early    func()  // ends the watch for signals before the run
+
+	foresight *foresight
 
 	mu     sync.Mutex // over what follows
 	course course
@@ -118,6 +121,8 @@ func runPlan(p *plan) error {
 	if err := r.begin(shop); err != nil {
 		return err
 	}
+	shop.sizes = r.notes != nil || r.screen.how != showNothing || p.order != history.Input
+	r.foresee()
 	return r.run(jobs)
 }
 
@@ -134,10 +139,7 @@ func (r *mapRun) run(jobs iter.Seq[*job]) error {
 		go r.data.feed(r.fail)
 	}
 	if r.tasks == nil {
-		go r.supply.read(jobs, func(total int64) {
-			r.screen.total.Store(total)
-			r.notes.total(total)
-		})
+		r.read(jobs)
 	} else {
 		close(r.supply.inputs)
 	}
@@ -174,7 +176,25 @@ func (r *mapRun) run(jobs iter.Seq[*job]) error {
 	<-r.delivery.done
 	o := r.outcome()
 	r.screen.summary(o)
-	return r.notes.close(r.leave(), o.Why, r.screen.say)
+	return r.notes.close(r.leave(), o.Why, r.foresight, r.screen.say)
+}
+
+// read has the inputs read, and brought into their order.
+func (r *mapRun) read(jobs iter.Seq[*job]) {
+	to := r.supply.inputs
+	if r.foresight.arranges {
+		to = make(chan *job, cap(r.supply.inputs))
+		go r.foresight.arrange(to, r.supply, func() {
+			if r.foresight.knows {
+				s := r.screen.state(false)
+				r.foresight.say(&s)
+			}
+		})
+	}
+	go r.supply.read(jobs, to, func(total int64) {
+		r.screen.total.Store(total)
+		r.notes.total(total)
+	})
 }
 
 // neverBlocks reports whether all inputs are there: on the command line and in

@@ -53,22 +53,22 @@ func newSupply(retry bool, unrun func(*job), toCall func(*job) call) *supply {
 	}
 }
 
-// read reads jobs until they or the run end. all is told how many there are, once
-// that is known.
-func (s *supply) read(jobs iter.Seq[*job], all func(int64)) {
-	defer close(s.inputs)
+// read reads jobs into a channel until they or the run end. all is told how many there
+// are, once that is known.
+func (s *supply) read(jobs iter.Seq[*job], to chan<- *job, all func(int64)) {
+	defer close(to)
 	n := int64(0)
 	for j := range jobs {
 		if j.seq > 0 && !j.absent {
 			n += 1 + j.span
 		}
 		select {
-		case s.inputs <- j:
+		case to <- j:
 		case <-s.stop:
 			s.dropped(j)
 			return
 		}
-		if len(s.inputs) <= 1 {
+		if len(to) <= 1 {
 			// To read on may block in a system call, and who waits for this job would get
 			// this goroutine's processor only when the runtime looks, up to 100 µs later.
 			runtime.Gosched()

@@ -13,6 +13,8 @@ import (
 	"syscall"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/tutti-run/tutti"
 	"github.com/tutti-run/tutti/internal/command"
 	"github.com/tutti-run/tutti/internal/proc"
@@ -399,7 +401,7 @@ func (w *runner) report(d *proc.Result, why error) result {
 	r := result{
 		Exit: d.Status.Exit, Signal: int(d.Status.Signal), Start: d.Start.UnixNano(), Runtime: int64(d.Runtime),
 		CPU:    d.Status.Rusage.Utime.Nano() + d.Status.Rusage.Stime.Nano(),
-		Strays: d.Strays,
+		Strays: d.Strays, Memory: memoryOfTree(&d.Status),
 	}
 	switch {
 	case d.Stopped == "" && d.Status.Signal == syscall.SIGKILL && w.now() == killing:
@@ -423,6 +425,17 @@ func (w *runner) report(d *proc.Result, why error) result {
 		r.Strays = killStrays(d.Strays)
 	}
 	return r
+}
+
+// memoryOfTree is the most memory that the command, or one of the processes that it
+// waited for, ever held. The kernel's figure begins with that of the process that forked
+// the command, which was this one: what is not above ours says nothing.
+func memoryOfTree(s *proc.Status) int64 {
+	var own unix.Rusage
+	if unix.Getrusage(unix.RUSAGE_SELF, &own) != nil || s.Rusage.Maxrss <= own.Maxrss {
+		return 0
+	}
+	return s.Rusage.Maxrss << 10
 }
 
 // take ends a stream and notes where its bytes are.

@@ -14,7 +14,7 @@ import (
 )
 
 // Runs are the journals of runs in a folder. The file of run 7 is "7.run", and what it
-// read from standard input "7.in".
+// read from standard input "7.in". The folder history has which runs have which template.
 type Runs struct{ folder string }
 
 // RunsFolder is where a user's journals are: $XDG_STATE_HOME/tutti, or in its place
@@ -101,6 +101,7 @@ func (s *Runs) Begin(r Run) (rec *Recorder, id int, stdin *os.File, err error) {
 	rec = newRecorder(f, sides...)
 	r.Format, r.ID = runFormat, id
 	rec.json('R', r)
+	s.index(r.Template, id)
 	return rec, id, stdin, nil
 }
 
@@ -245,7 +246,7 @@ func (s *Runs) Clean(b Bounds, now time.Time) error {
 			return err
 		}
 	}
-	return nil
+	return s.cleanIndex(b.Age, now)
 }
 
 func removed(path string) error {

@@ -205,8 +205,14 @@ func (m *Map) checkRest() error {
 		return errors.New("--arg-sep and --arg-file-sep need a word; say one that the command does not hold")
 	case m.ArgSep == m.ArgFileSep:
 		return fmt.Errorf("--arg-sep and --arg-file-sep are both %q; say two words", m.ArgSep)
-	case m.Given("seed") && !m.Shuffle:
-		return errors.New("--seed chooses a random order, and none was asked for; add --shuf")
+	case m.Given("seed") && !m.Shuffle && m.Order != "random":
+		return errors.New("--seed chooses a random order, and none was asked for; add --shuf or --order random")
+	case m.Given("order") && m.Shuffle:
+		return clash("--order", "--shuf", "each says in which order jobs start")
+	case m.Given("order") && m.Interactive:
+		return clash("--order", "--interactive", "questions come in the order of the inputs")
+	case m.Given("order") && (m.Pipe || m.PipePart):
+		return clash("--order", "--pipe", "blocks start as they are read")
 	case m.Given("retry-on") && m.Given("retries") && m.Retries == "1":
 		return clash("--retry-on", "--retries 1", "one says what is tried again and the other that nothing is")
 	case m.useCores && m.useSockets:
@@ -307,6 +313,9 @@ func (m *Map) Notes() []string {
 	}
 	if m.Given("retry-delay") && !m.Given("retry-on") && m.Retries == "1" {
 		notes = append(notes, "--retry-delay changes nothing without --retries or --retry-on")
+	}
+	if m.Given("order") && m.DryRun {
+		notes = append(notes, "--order changes nothing with --dry-run: commands are printed in the order of the inputs")
 	}
 	if m.Ungroup && (m.Color || m.ColorFailed || m.Compress) {
 		notes = append(notes, "--color, --color-failed and --compress change nothing with -u: output is not looked at")

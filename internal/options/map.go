@@ -47,7 +47,7 @@ type Inputs struct {
 	Trim          string // n, l, r, lr or rl
 	NoRunIfEmpty  bool
 	Shuffle       bool
-	Seed          uint64 // for Shuffle; look at Given("seed")
+	Seed          uint64 // for Shuffle and the random Order; look at Given("seed")
 	TotalJobs     int64  // how many jobs to expect; 0 unknown
 }
 
@@ -133,6 +133,7 @@ type Running struct {
 	OpenTTY              bool
 	Interactive          bool
 	Retries              string
+	Order                string // longest, input, shortest, random; look at Given("order")
 	RetryOn              string // ends that are tried again; look at Given("retry-on")
 	RetryDelay           string // a duration; "" none
 	RetryMaxDelay        string
