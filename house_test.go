@@ -31,6 +31,7 @@ var layers = map[string][]string{
 	"internal/progress":  {},
 	"internal/waitfor":   {},
 	"internal/nearest":   {},
+	"internal/usl":       {},
 	"internal/jobserver": {},
 	"internal/graph":     {"internal/core"},
 	"internal/spool":     {"shm"},
@@ -43,7 +44,7 @@ var layers = map[string][]string{
 }
 
 // pure packages decide and never act.
-var pure = []string{"sched", "internal/core", "internal/graph", "internal/nearest", "internal/waitfor", "sim"}
+var pure = []string{"sched", "internal/core", "internal/graph", "internal/nearest", "internal/usl", "internal/waitfor", "sim"}
 
 var actors = []string{"os", "time", "sync", "sync/atomic", "context", "unsafe", "syscall", "net"}
 
