@@ -21,6 +21,7 @@ var layers = map[string][]string{
 	"sched":              {"internal/nearest"},
 	"sim":                {"internal/core", "sched"},
 	"ipc":                {"internal/codec", "internal/waitfor", "shm"},
+	"internal/chart":     {},
 	"internal/codec":     {},
 	"internal/core":      {},
 	"internal/proc":      {},
