@@ -31,6 +31,7 @@ var layers = map[string][]string{
 	"internal/results":   {},
 	"internal/progress":  {},
 	"internal/waitfor":   {},
+	"internal/tune":      {"internal/core", "internal/usl"},
 	"internal/nearest":   {},
 	"internal/usl":       {},
 	"internal/jobserver": {},
@@ -39,13 +40,13 @@ var layers = map[string][]string{
 	"internal/options":   {"internal/command", "internal/nearest", "internal/record"},
 	"internal/engine":    {"internal/core", "internal/proc", "sched", "shm", "topo"},
 	".":                  {"internal/codec", "internal/core", "internal/engine", "ipc", "sched", "shm", "topo"},
-	"internal/cli": {".", "internal/command", "internal/core", "internal/graph", "internal/jobserver", "internal/journal", "internal/nearest", "internal/options", "internal/proc",
-		"internal/progress", "internal/record", "internal/results", "internal/spool", "ipc", "shm", "topo"},
+	"internal/cli": {".", "internal/chart", "internal/command", "internal/core", "internal/graph", "internal/jobserver", "internal/journal", "internal/nearest", "internal/options", "internal/proc",
+		"internal/progress", "internal/record", "internal/results", "internal/spool", "internal/tune", "ipc", "shm", "topo"},
 	"cmd/tutti": {".", "internal/cli"},
 }
 
 // pure packages decide and never act.
-var pure = []string{"sched", "internal/core", "internal/graph", "internal/nearest", "internal/usl", "internal/waitfor", "sim"}
+var pure = []string{"sched", "internal/core", "internal/graph", "internal/nearest", "internal/tune", "internal/usl", "internal/waitfor", "sim"}
 
 var actors = []string{"os", "time", "sync", "sync/atomic", "context", "unsafe", "syscall", "net"}
 

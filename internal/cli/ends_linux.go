@@ -125,7 +125,8 @@ func (r *mapRun) ended(j *job, res *result) {
 			r.screen.say("job %d ended before it had read all that was for it: %d bytes of the input nobody has read", j.seq, n)
 		}
 	}
-	if v.deliver {
+	r.tuner.ended(j, res)
+	if v.deliver && !r.tuner.silent() {
 		f.Done = r.screen.jobs.Add(1)
 		r.screen.failed.Store(failed)
 		skipped := r.settle(j, f)

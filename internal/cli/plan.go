@@ -16,6 +16,7 @@ import (
 type plan struct {
 	*options.Map
 	graph   bool   // jobs are tasks that wait for each other
+	tuned   bool   // how many run at once is tried out
 	shared  bool   // job slots are shared with other programs
 	program string // what messages call us: "tutti map", "parallel"
 	shell   string // that started us; "" unknown
@@ -203,7 +204,7 @@ func (p *plan) gated() bool {
 	if p.Persistent != "" { // inputs are given to programs that run
 		return false
 	}
-	return p.graph || p.shared || p.halt != (core.Halt{}) || p.gate != (core.GateRules{}) || p.jobsFile != "" || p.Interactive || p.timeout.Percent > 0 || p.tries > 1 || p.slotted()
+	return p.graph || p.tuned || p.shared || p.halt != (core.Halt{}) || p.gate != (core.GateRules{}) || p.jobsFile != "" || p.Interactive || p.timeout.Percent > 0 || p.tries > 1 || p.slotted()
 }
 
 // slotted reports whether the slot of each job must be known before it starts:

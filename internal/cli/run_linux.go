@@ -37,6 +37,7 @@ type mapRun struct {
 	notes    *notes  // in the journal; nil: none are kept
 	tasks    *tasks  // of a graph; nil: inputs
 	tokens   *tokens // that others share; nil: none
+	tuner    *tuner  // tries out how many run at once; nil: nobody does
 	lent     []lent  // files for commands
 	early    func()  // ends the watch for signals before the run
 
@@ -146,6 +147,7 @@ func (r *mapRun) run(jobs iter.Seq[*job]) error {
 	}
 	stop := r.background()
 	go r.delivery.run()
+	r.tuner.begin(r)
 	if r.programs != nil {
 		r.programs.work(atOnce)
 	} else {
@@ -167,7 +169,9 @@ func (r *mapRun) run(jobs iter.Seq[*job]) error {
 	close(r.delivery.quit)
 	<-r.delivery.done
 	o := r.outcome()
-	r.screen.summary(o)
+	if r.tuner == nil || o.Why != "" { // which has more to say than how many there were
+		r.screen.summary(o)
+	}
 	return r.notes.close(r.leave(), o.Why, r.screen.say)
 }
 
@@ -283,7 +287,7 @@ func (r *mapRun) share() error {
 	p := r.plan
 	s := setup{
 		Master: os.Getpid(), Direct: p.Ungroup, Lines: p.LineBuffer, KillLeft: p.Strays == "kill",
-		Nice: p.nice, SlotVar: p.SlotVar, Terminal: p.TTY || p.OpenTTY,
+		Nice: p.nice, SlotVar: p.SlotVar, Terminal: p.TTY || p.OpenTTY, Usage: p.tuned,
 	}
 	for _, t := range p.term {
 		s.Term = append(s.Term, termStep{t.Signal, int64(t.Wait)})

@@ -97,6 +97,9 @@ const maxTimeout = 36500 * Day
 // number without a unit at the end is seconds. Zero means no timeout.
 func ParseTimeout(s string) (Span, error) { return parseSpan("timeout", s) }
 
+// ParseFor reads the value of --for: how long something is measured.
+func ParseFor(s string) (Span, error) { return parseSpan("--for", s) }
+
 // parseSpan reads the length of time that is the value of an option.
 func parseSpan(option, s string) (Span, error) {
 	bad := func(why string) (Span, error) {

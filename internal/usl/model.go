@@ -128,7 +128,7 @@ type TooFewError struct {
 }
 
 func (e *TooFewError) Error() string {
-	return fmt.Sprintf("%s has %d unknowns and %s measured, which no fit can be told from chance by: measure at least %d different numbers of workers",
+	return fmt.Sprintf("%s has %d unknowns and %s measured: a curve through so few proves nothing, at least %d are needed",
 		e.Law, e.Law.unknowns(), counted(e.Have), e.Needs)
 }
 
