@@ -25,6 +25,8 @@ type Axis struct {
 	Label string // with the unit: "time (s)"
 	// Log has equal factors equally far apart. All values must be above 0.
 	Log bool
+	// Whole has whole numbers only at the scale: things are counted.
+	Whole bool
 	// Max is the least that the scale reaches; 0 leaves it to the data.
 	Max float64
 }

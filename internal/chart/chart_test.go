@@ -42,7 +42,7 @@ func examples() map[string]Chart {
 	return map[string]Chart{
 		"lines": Lines{
 			Title: "Speed-up over workers", Note: "Median of 5 rounds; bars from the least to the most.",
-			X: Axis{Label: "workers"}, Y: Axis{Label: "speed-up (times one worker)"},
+			X: Axis{Label: "workers", Whole: true}, Y: Axis{Label: "speed-up (times one worker)"},
 			Series: []Series{
 				{Name: "measured", X: []float64{1, 2, 4, 8, 16}, Y: []float64{1, 1.92, 3.6, 6.2, 8.1}, Low: []float64{0.97, 1.85, 3.4, 5.9, 7.2}, High: []float64{1.02, 1.97, 3.7, 6.4, 8.6}, Points: true},
 				{Name: "Universal Scalability Law", X: ux, Y: uy, Curve: true},
@@ -217,6 +217,8 @@ func TestTicks(t *testing.T) {
 		{Axis{}, []float64{-3, 4}, "-3 -2 -1 0 1 2 3 4"},
 		{Axis{Max: 10}, []float64{1}, "0 2 4 6 8 10"},
 		{Axis{}, nil, "0 0.2 0.4 0.6 0.8 1"},
+		{Axis{Whole: true}, []float64{4}, "0 1 2 3 4"},
+		{Axis{Whole: true}, []float64{40}, "0 5 10 15 20 25 30 35 40"},
 		{Axis{Log: true}, []float64{1, 40}, "1 2 4 8 16 32"},
 		{Axis{Log: true}, []float64{1, 1 << 20}, "1 4 16 64 256 1,024 4,096 16,384 65,536 262,144 1,048,576"},
 	} {

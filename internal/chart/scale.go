@@ -8,7 +8,7 @@ import (
 
 // scale maps values to pixels.
 type scale struct {
-	log        bool
+	log, whole bool
 	low, high  float64 // values
 	from, upto float64 // pixels
 }
@@ -16,7 +16,7 @@ type scale struct {
 // newScale is a scale for a from the pixel from to the pixel upto on which values have
 // a place. A linear one begins at 0, or below it; it ends at a round number.
 func newScale(a Axis, from, upto float64, values ...float64) scale {
-	s := scale{log: a.Log, from: from, upto: upto, high: a.Max}
+	s := scale{log: a.Log, whole: a.Whole, from: from, upto: upto, high: a.Max}
 	if a.Log {
 		s.low = math.Inf(1)
 	}
@@ -57,6 +57,9 @@ const ticksMax = 8
 // step is the distance of a linear scale's ticks: 1, 2 or 5 times a power of ten.
 func (s scale) step() float64 {
 	rough := (s.high - s.low) / ticksMax
+	if s.whole {
+		rough = max(rough, 1)
+	}
 	ten := math.Pow(10, math.Floor(math.Log10(rough)))
 	for _, f := range []float64{1, 2, 5} {
 		if f*ten >= rough*0.999 {

@@ -141,7 +141,7 @@ func (p *plan) alone() error {
 		return err
 	}
 	if text.HasReplacement() {
-		return fmt.Errorf("the command %s waits for inputs, and there are none: give some behind :::", command.Quote(line))
+		return fmt.Errorf("the command %s waits for inputs, and there are none: give some, as in ::: *.log", command.Quote(line))
 	}
 	p.words, p.sources = nil, []command.SourceSpec{{Kind: command.Args, Args: []string{line}}}
 	return nil

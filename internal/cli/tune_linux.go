@@ -82,7 +82,7 @@ func runTune(p *plan, t *tuning) error {
 	case r.reason.signal != 0 || r.reason.fault != nil || r.reason.pipe:
 		return ended
 	case !r.tuner.whole:
-		return fmt.Errorf("there was nothing to measure: the inputs ended before a command had run; give some behind :::")
+		return fmt.Errorf("there was nothing to measure: the inputs ended before a command had run: give some, as in ::: *.log")
 	}
 	return r.tuner.report(os.Stdout)
 }

@@ -144,7 +144,7 @@ func tuneChart(command string, r *tune.Report) chart.Chart {
 	}
 	lines := chart.Lines{
 		Title: clipped(command), Note: fmt.Sprintf("Median of %s; bars from the lowest to the highest.", plural(r.Rounds, "round")),
-		X: chart.Axis{Label: "workers"}, Y: chart.Axis{Label: label}, Series: []chart.Series{measured},
+		X: chart.Axis{Label: "workers", Whole: true}, Y: chart.Axis{Label: label}, Series: []chart.Series{measured},
 		Marks: []chart.Mark{{X: float64(r.CPUs), Name: plural(r.CPUs, "CPU")}},
 	}
 	if r.Law == nil {
