@@ -237,7 +237,13 @@ func (t *tuner) until(r *mapRun, long time.Duration, enough func() bool) error {
 
 // report prints what the trials come to, and draws it.
 func (t *tuner) report(to *os.File) error {
-	report := tune.Judge(t.cpus, t.meter.Trials(), t.chance)
+	trials := t.meter.Trials()
+	for _, trial := range trials {
+		if trial.Done <= 0 {
+			return fmt.Errorf("with %s no command came to its end, as their workers died: see with tutti map what becomes of it", plural(trial.Workers, "worker"))
+		}
+	}
+	report := tune.Judge(t.cpus, trials, t.chance)
 	if t.chart != "" {
 		if err := drawTune(t.chart, t.command, &report); err != nil {
 			return err

@@ -110,8 +110,10 @@ func Levels(points []Point) []Level {
 			if i > 0 {
 				one = levels[0].Throughput
 			}
-			l.Speedup = l.Throughput / one
-			l.Efficiency = l.Speedup / float64(n)
+			if one > 0 {
+				l.Speedup = l.Throughput / one
+				l.Efficiency = l.Speedup / float64(n)
+			}
 		}
 		levels[i] = l
 	}
