@@ -126,11 +126,15 @@ func (r *mapRun) ended(j *job, res *result) {
 		}
 	}
 	r.tuner.ended(j, res)
-	if v.deliver && !r.tuner.silent() {
+	if v.deliver {
 		f.Done = r.screen.jobs.Add(1)
 		r.screen.failed.Store(failed)
 		skipped := r.settle(j, f)
-		r.deliver(f)
+		if r.tuner.silent() {
+			r.drop(f, res)
+		} else {
+			r.deliver(f)
+		}
 		for _, u := range skipped {
 			r.deliver(u)
 		}

@@ -93,6 +93,11 @@ func (t *tuning) read(long, workers string) (err error) {
 			return fmt.Errorf("--chart %s: the name of the file tells what to draw, and must end with .svg or .html", t.chart)
 		}
 	}
+	if folder := filepath.Dir(t.chart); t.chart != "" {
+		if info, err := os.Stat(folder); err != nil || !info.IsDir() { // said before it has cost time
+			return fmt.Errorf("--chart %s: there is no folder %s; make it, or name a file elsewhere", t.chart, folder)
+		}
+	}
 	if t.output && t.json {
 		return fmt.Errorf("--output and --json would both print to standard output: leave one out")
 	}
@@ -124,7 +129,8 @@ func tuneCommand(t *tuning, args []string) error {
 		return err
 	}
 	t.command = strings.Join(p.words, " ")
-	if p.tuned, p.program, p.shell = true, "tutti tune", startedBy(os.Getppid()); len(p.sources) == 0 {
+	p.tuned, p.program, p.shell = true, "tutti tune", startedBy(os.Getppid())
+	if len(p.sources) == 0 {
 		if err := p.alone(); err != nil {
 			return err
 		}
