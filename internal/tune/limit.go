@@ -56,15 +56,16 @@ func limits(r *Report) []Limit {
 	if last.MemoryStall >= starved {
 		add(Memory, "with %s some program waited for memory in %.0f %% of the time, with %.3g pages a second read back from a disk", workers(last.Workers), last.MemoryStall*100, last.Faults)
 	}
-	if !full && last.Others >= crowded*cpus && last.CPUs+last.Others >= busy*cpus {
+	scales := best.Workers == last.Workers && (best.Efficiency >= wellScaled || best.Speedup == 0)
+	if !full && !scales && last.Others >= crowded*cpus && last.CPUs+last.Others >= busy*cpus {
 		add(Others, "other programs keep %.2g of %d CPUs busy", last.Others, r.CPUs)
 	}
 	if len(found) > 0 {
 		return found
 	}
 	switch free := 1 - (last.CPUs+last.Others)/cpus; {
-	case best.Workers == last.Workers && (best.Efficiency >= wellScaled || best.Speedup == 0):
-		add(Nothing, "the most workers that were tried did the most, and the CPUs are not all busy: try more with --workers")
+	case scales:
+		add(Nothing, "the most workers that were tried did the most, and the commands do not keep all CPUs busy: try more with --workers")
 	case free >= freeAtLeast:
 		add(Locks, "with %s %.0f %% of the CPUs have nothing to do and no disk is waited for, yet throughput does not rise: commands wait for each other or for something else that all use (a command waits %.3g times): a lock, a server, the network, a timer", workers(last.Workers), free*100, last.Switches)
 	default:

@@ -1,6 +1,7 @@
 package tune
 
 import (
+	"fmt"
 	"math"
 	"math/rand/v2"
 	"slices"
@@ -214,6 +215,9 @@ func (r *Report) fit(trials []Trial, chance *rand.Rand) {
 	f, err := usl.New(usl.Universal, points)
 	if err != nil {
 		r.NoLaw = err.Error()
+		if len(fitted) < len(r.Levels) {
+			r.NoLaw += fmt.Sprintf(" (numbers beyond the %d CPUs do not count where these are all busy)", r.CPUs)
+		}
 		return
 	}
 	made := f.Draws(draws, chance)

@@ -111,6 +111,7 @@ func TestWhatLimits(t *testing.T) {
 			return dear * core.Span(max(n, 8)) / 8, dear
 		}, noise: 0.005}, best: 8, what: []Resource{CPU, MemoryBandwidth}, law: true},
 		{name: "waiting, with no end", world: world{cpus: 2, command: func(int) (core.Span, core.Span) { return c, c / 100 }}, best: 4, what: []Resource{Nothing}, law: true},
+		{name: "waiting, beside other programs", world: world{cpus: 2, command: func(int) (core.Span, core.Span) { return c, c / 100 }, otherCPUs: func(int) float64 { return 1.8 }}, best: 4, what: []Resource{Nothing}},
 		{name: "other programs", world: world{cpus: 4, command: func(n int) (core.Span, core.Span) {
 			return c * core.Span(max(n, 2)) / 2, c
 		}, otherCPUs: func(int) float64 { return 2 }, noise: 0.005}, numbers: []int{1, 2, 3, 4}, best: 2, what: []Resource{Others}, law: true},
