@@ -3,6 +3,7 @@ module github.com/tutti-run/tutti
 go 1.26.0
 
 require (
+	github.com/ajstarks/svgo v0.0.0-20211024235047-1546f124cd8b
 	github.com/anishathalye/porcupine v1.3.1
 	github.com/fxamacker/cbor/v2 v2.10.0
 	github.com/montanaflynn/stats v0.14.0

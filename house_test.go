@@ -21,6 +21,7 @@ var layers = map[string][]string{
 	"sched":              {"internal/nearest"},
 	"sim":                {"internal/core", "sched"},
 	"ipc":                {"internal/codec", "internal/waitfor", "shm"},
+	"internal/chart":     {},
 	"internal/codec":     {},
 	"internal/core":      {},
 	"internal/proc":      {},
@@ -30,7 +31,9 @@ var layers = map[string][]string{
 	"internal/results":   {},
 	"internal/progress":  {},
 	"internal/waitfor":   {},
+	"internal/tune":      {"internal/core", "internal/usl"},
 	"internal/nearest":   {},
+	"internal/usl":       {},
 	"internal/jobserver": {},
 	"internal/resource":  {},
 	"internal/history":   {},
@@ -39,13 +42,13 @@ var layers = map[string][]string{
 	"internal/options":   {"internal/command", "internal/nearest", "internal/record"},
 	"internal/engine":    {"internal/core", "internal/proc", "sched", "shm", "topo"},
 	".":                  {"internal/codec", "internal/core", "internal/engine", "ipc", "sched", "shm", "topo"},
-	"internal/cli": {".", "internal/codec", "internal/command", "internal/core", "internal/graph", "internal/history", "internal/jobserver", "internal/journal", "internal/nearest", "internal/options", "internal/proc",
-		"internal/progress", "internal/record", "internal/resource", "internal/results", "internal/spool", "ipc", "shm", "topo"},
+	"internal/cli": {".", "internal/chart", "internal/codec", "internal/command", "internal/core", "internal/graph", "internal/history", "internal/jobserver", "internal/journal", "internal/nearest", "internal/options", "internal/proc",
+		"internal/progress", "internal/record", "internal/resource", "internal/results", "internal/spool", "internal/tune", "ipc", "shm", "topo"},
 	"cmd/tutti": {".", "internal/cli"},
 }
 
 // pure packages decide and never act.
-var pure = []string{"sched", "internal/core", "internal/graph", "internal/history", "internal/nearest", "internal/resource", "internal/waitfor", "sim"}
+var pure = []string{"sched", "internal/core", "internal/graph", "internal/history", "internal/nearest", "internal/resource", "internal/tune", "internal/usl", "internal/waitfor", "sim"}
 
 var actors = []string{"os", "time", "sync", "sync/atomic", "context", "unsafe", "syscall", "net"}
 

@@ -81,6 +81,7 @@ type setup struct {
 	Lines    bool // whole lines are shown while a command runs
 	KillLeft bool
 	Terminal bool // each command has the terminal for itself
+	Usage    bool // results have what commands used
 	Nice     *int
 	SlotVar  string // environment variable that has the slot, from 0
 	Stdin    bool   // the first command reads the master's standard input

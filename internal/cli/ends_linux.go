@@ -153,11 +153,16 @@ func (r *mapRun) ended(j *job, res *result) {
 			r.screen.say("job %d ended before it had read all that was for it: %d bytes of the input nobody has read", j.seq, n)
 		}
 	}
+	r.tuner.ended(j, res)
 	if v.deliver {
 		f.Done = r.screen.jobs.Add(1)
 		r.screen.failed.Store(failed)
 		skipped := r.settle(j, f)
-		r.deliver(f)
+		if r.tuner.silent() {
+			r.drop(f, res)
+		} else {
+			r.deliver(f)
+		}
 		for _, u := range skipped {
 			r.deliver(u)
 		}

@@ -11,6 +11,9 @@ import (
 // runPlan says that commands are run on Linux only.
 func runPlan(*plan) error { return tutti.ErrUnsupported }
 
+// runTune says so of what is measured.
+func runTune(*plan, *tuning) error { return tutti.ErrUnsupported }
+
 // runTasks says so of tasks.
 func runTasks(*plan) error { return tutti.ErrUnsupported }
 

@@ -18,6 +18,7 @@ import (
 type plan struct {
 	*options.Map
 	graph bool   // jobs are tasks that wait for each other
+	tuned bool   // how many run at once is tried out
 	tasks string // the file with them
 	resources
 	world   facts
@@ -218,7 +219,7 @@ func (p *plan) gated() bool {
 	if p.Persistent != "" { // inputs are given to programs that run
 		return false
 	}
-	return p.graph || p.shared || len(p.assets) > 0 || p.halt != (core.Halt{}) || p.gate != (core.GateRules{}) || p.jobsFile != "" || p.Interactive || p.timeout.Percent > 0 || p.tries > 1 || p.slotted() || p.rotates()
+	return p.graph || p.tuned || p.shared || len(p.assets) > 0 || p.halt != (core.Halt{}) || p.gate != (core.GateRules{}) || p.jobsFile != "" || p.Interactive || p.timeout.Percent > 0 || p.tries > 1 || p.slotted() || p.rotates()
 }
 
 // slotted reports whether the slot of each job must be known before it starts:

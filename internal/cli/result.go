@@ -4,6 +4,7 @@ import (
 	"github.com/tutti-run/tutti/internal/core"
 	"github.com/tutti-run/tutti/internal/proc"
 	"github.com/tutti-run/tutti/internal/spool"
+	"github.com/tutti-run/tutti/internal/tune"
 )
 
 // call is a command on its way to a worker.
@@ -61,6 +62,7 @@ type result struct {
 	Wrote   int64        `cbor:"13,keyasint,omitempty"` // bytes of its standard output, without what marks lines
 	OOM     bool         `cbor:"14,keyasint,omitempty"` // it was killed as memory ran out
 	Memory  int64        `cbor:"15,keyasint,omitempty"` // bytes: the most that one of its processes held; 0: not known
+	Usage   *tune.Usage  `cbor:"16,keyasint,omitempty"` // where it was asked for
 }
 
 // captured is what a command wrote to one stream, as it is to be printed: all of

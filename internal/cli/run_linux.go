@@ -39,6 +39,7 @@ type mapRun struct {
 	tasks    *tasks  // of a graph; nil: inputs
 	tokens   *tokens // that others share; nil: none
 	stock    *stock  // what jobs take beside a slot; nil: nothing
+	tuner    *tuner  // tries out how many run at once; nil: nobody does
 	lent     []lent  // files for commands
 	early    func()  // ends the watch for signals before the run
 
@@ -153,6 +154,7 @@ func (r *mapRun) run(jobs iter.Seq[*job]) error {
 	}
 	stop := r.background()
 	go r.delivery.run()
+	r.tuner.begin(r)
 	if r.programs != nil {
 		r.programs.work(atOnce)
 	} else {
@@ -175,7 +177,9 @@ func (r *mapRun) run(jobs iter.Seq[*job]) error {
 	close(r.delivery.quit)
 	<-r.delivery.done
 	o := r.outcome()
-	r.screen.summary(o)
+	if r.tuner == nil || o.Why != "" { // which has more to say than how many there were
+		r.screen.summary(o)
+	}
 	return r.notes.close(r.leave(), o.Why, r.foresight, r.screen.say)
 }
 
@@ -317,7 +321,7 @@ func (r *mapRun) share() error {
 	p := r.plan
 	s := setup{
 		Master: os.Getpid(), Direct: p.Ungroup, Lines: p.LineBuffer, KillLeft: p.Strays == "kill",
-		Nice: p.nice, SlotVar: p.SlotVar, Terminal: p.TTY || p.OpenTTY, Kills: proc.OOMCounter(),
+		Nice: p.nice, SlotVar: p.SlotVar, Terminal: p.TTY || p.OpenTTY, Kills: proc.OOMCounter(), Usage: p.tuned,
 	}
 	for _, t := range p.term {
 		s.Term = append(s.Term, termStep{t.Signal, int64(t.Wait)})

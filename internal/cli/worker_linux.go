@@ -403,6 +403,9 @@ func (w *runner) report(d *proc.Result, why error) result {
 		CPU:    d.Status.Rusage.Utime.Nano() + d.Status.Rusage.Stime.Nano(),
 		Strays: d.Strays, Memory: memoryOfTree(&d.Status),
 	}
+	if w.Usage {
+		r.Usage = usageOf(&d.Status.Rusage)
+	}
 	switch {
 	case d.Stopped == "" && d.Status.Signal == syscall.SIGKILL && w.now() == killing:
 		r.How = stopped // by follow, before the run's end was heard of

@@ -111,6 +111,9 @@ func ParseQuantum(s string) (Span, error) {
 	return q, err
 }
 
+// ParseFor reads the value of --for: how long something is measured.
+func ParseFor(s string) (Span, error) { return parseSpan("--for", s) }
+
 // parseSpan reads the length of time that is the value of an option.
 func parseSpan(option, s string) (Span, error) {
 	bad := func(why string) (Span, error) {
