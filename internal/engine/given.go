@@ -108,10 +108,15 @@ func (w *Worker) waitEnds() {
 func (w *Worker) rest(nap time.Duration, sleep func(time.Duration) error) error {
 	w.waitBegins()
 	defer w.waitEnds()
-	if w.m.Assigned && w.lanesWait() && w.runGiven() {
+	given := func() bool { return w.m.Assigned && w.lanesWait() && w.runGiven() }
+	if given() {
 		return errNap
 	}
-	return sleep(nap)
+	err := sleep(nap)
+	if err == errNap {
+		given() // it came during the nap
+	}
+	return err
 }
 
 func (w *Worker) lanesWait() bool { return int(w.block.waits.Load()) >= w.lanes }
