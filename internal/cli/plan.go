@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/tutti-run/tutti"
 	"github.com/tutti-run/tutti/internal/command"
 	"github.com/tutti-run/tutti/internal/core"
 	"github.com/tutti-run/tutti/internal/options"
@@ -30,8 +31,9 @@ type plan struct {
 	jobLog    string // --joblog without its +
 	appendLog bool   // it had one
 
-	memory   int64  // bytes of output that wait in memory
-	jobs     int    // commands at once
+	memory   int64 // bytes of output that wait in memory
+	jobs     int   // commands at once
+	groups   []tutti.Group
 	jobsFile string // holds the number, and is read again while the run goes on
 	tries    int64  // how often a failing command is run in all
 	retryOn  core.RetryOn
@@ -58,6 +60,7 @@ func newPlan(o *options.Map, args []string, w facts) (*plan, error) {
 	for _, read := range []func() error{
 		func() error { return p.readInputs(args) },
 		func() error { return p.readJobs(w) },
+		p.readGroups,
 		func() error { return p.readGate(w) },
 		func() error { return p.readMemory(w) },
 		p.readEnds,

@@ -136,10 +136,12 @@ type Running struct {
 	Timeout              string // a duration, or percent of the median
 	TermSeq              string
 	Halt                 string
-	Strays               string // keep or kill
-	Persistent           string // a program that is started once a slot and given one input after the other; "" none
-	Framing              string // line, nul or length: where its inputs and answers end
-	JobServer            string // auto, off, pipe or fifo
+	Strays               string   // keep or kill
+	Persistent           string   // a program that is started once a slot and given one input after the other; "" none
+	Framing              string   // line, nul or length: where its inputs and answers end
+	JobServer            string   // auto, off, pipe or fifo
+	Arch                 string   // smp or amp; "" what the rest asks for
+	WorkerGroups         []string // NAME:COUNT[:VAR=VALUE …]
 	useSockets, useCores bool
 	gnu, tollef          bool
 }
