@@ -213,6 +213,9 @@ func TestGroupsPin(t *testing.T) {
 // A limit holds in the worker and in what it starts, and in its group alone.
 func TestGroupMemory(t *testing.T) {
 	t.Parallel()
+	if raceDetector {
+		t.Skip("the race detector takes more memory than the limit")
+	}
 	pool := open(t, tutti.Config{Groups: []tutti.Group{
 		{Name: "small", Count: 1, Memory: tutti.GroupMemoryMin, Takes: []string{"test.hog", "test.shell"}},
 		{Name: "rest", Count: 1},

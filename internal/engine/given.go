@@ -148,13 +148,16 @@ func (h *hints) moveTo(to *hints) (any bool) {
 // after it, and the one begun last is held up by nothing. Each level has a descriptor,
 // so the table bounds the stack.
 func (w *Worker) runGiven() bool {
-	leaf, batch := w.takeGiven(1)
-	if batch == 0 {
-		return false
+	cursor := 0 // several lanes may come here at once; and what is taken is not published, the batch is the loop's
+	leaf, set := w.m.box(w.slot).take(&cursor, 1, false)
+	if set == 0 {
+		w.ask() // SYNC asking: announce, look again
+		if leaf, set = w.m.box(w.slot).take(&cursor, 1, false); set == 0 {
+			return false
+		}
 	}
-	index := uint32(leaf<<6 + bits.TrailingZeros64(batch))
+	index := uint32(leaf<<6 + bits.TrailingZeros64(set))
 	word := Word(w.m.words[index].Load())
-	w.block.batchBits.Store(0)
 	if word.state() == Queued {
 		w.runNested(index, word)
 	}
