@@ -158,7 +158,6 @@ func TestDeadGroup(t *testing.T) {
 	var said lines
 	pool := open(t, tutti.Config{Groups: pingPong(1, 1), MaxRestarts: 1, Stderr: &said})
 	pong := func() int { return pool.Stats().Workers[1].PID }
-	waiting := make(chan error, 1)
 	for n := 0; ; n++ { // an idle worker's death counts against its group
 		if pid := pong(); pid != 0 {
 			_ = unix.Kill(pid, unix.SIGKILL)
@@ -170,11 +169,7 @@ func TestDeadGroup(t *testing.T) {
 			break
 		}
 	}
-	go func() {
-		_, err := Pong.Call(t.Context(), pool, Volley{})
-		waiting <- err
-	}()
-	if err := <-waiting; !errors.Is(err, tutti.ErrGroupDead) || !strings.Contains(err.Error(), `group "pong"`) {
+	if _, err := Pong.Call(t.Context(), pool, Volley{}); !errors.Is(err, tutti.ErrGroupDead) || !strings.Contains(err.Error(), `group "pong"`) {
 		t.Errorf("%v", err)
 	}
 	if _, err := Ping.Call(t.Context(), pool, Volley{N: 1}); !errors.Is(err, tutti.ErrGroupDead) {

@@ -9,6 +9,10 @@ import (
 	"github.com/tutti-run/tutti/internal/core"
 )
 
+// workersPerCPU bounds the worker processes: more commands at once than that
+// share workers.
+const workersPerCPU = 4
+
 // readGroups reads the groups of workers, and how many jobs they run at once.
 func (p *plan) readGroups() error {
 	total := 0

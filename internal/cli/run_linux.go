@@ -46,10 +46,6 @@ type mapRun struct {
 	reason reason
 }
 
-// workersPerCPU bounds the worker processes: more commands at once than that
-// share workers.
-const workersPerCPU = 4
-
 // workersFor is how many workers serve jobs commands at once.
 func workersFor(jobs, cpus int) int { return max(1, min(jobs, workersPerCPU*cpus)) }
 
