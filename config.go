@@ -25,6 +25,17 @@ type Config struct {
 	// "work-stealing" (the default), another of package sched, where each says when
 	// it serves and when it fails, or one that RegisterPolicy has been given.
 	Policy string
+	// Arch is SMP or AMP; empty means AMP where there are groups, and else SMP.
+	Arch Arch
+	// Groups are workers of different kinds: some with a device each, one that alone may
+	// use a licence, some on slower cores. The master assigns each task to a group that
+	// takes its function. Their Counts stand in place of Workers.
+	//
+	// Each function needs a group that takes it, or Open fails. A task may call functions
+	// of other groups. When their calls find the pool full they fail with ErrFull, since
+	// they cannot run in place: let Config.Tasks be larger then than all calls that are
+	// under way at once.
+	Groups []Group
 	// Pin binds each worker to a CPU of its own, spread over cores, caches and
 	// NUMA nodes. A worker has threads for that one only (GOMAXPROCS,
 	// OMP_NUM_THREADS and its like). Where a CPU is taken from this process, by a

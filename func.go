@@ -250,6 +250,9 @@ func (f *Func[In, Out]) writeBytes(ctx context.Context, to placer, index uint32,
 // for room otherwise. Input and result take the same way as ever, so that the
 // function sees copies.
 func (f *Func[In, Out]) inPlace(ctx context.Context, in In, o *options) (out Out, err error) {
+	if p := inWorker.Load(); p != nil && !p.sub.Takes(p.numbers[f.name]) {
+		return out, fmt.Errorf("%w, and %s cannot run in place of the task that calls it, since another group takes it: give the pool more Config.Tasks", ErrFull, f.name)
+	}
 	b, buf, err := f.in.Bytes(&in)
 	if err != nil {
 		return out, fmt.Errorf("tutti: %s: encode input: %w", f.name, err)
@@ -318,6 +321,8 @@ func (f *Func[In, Out]) result(r engine.Result) (out Out, err error) {
 		}
 	case engine.KindNoMemory:
 		e.Err = ErrNoMemory
+	case engine.KindNoGroup:
+		e.Err = fmt.Errorf("%w: %s", ErrGroupDead, r.Data)
 	case engine.KindUnknown:
 		e.Err = errors.New("the worker has no function of this name: it must be registered before tutti.Main is called, in a package-level variable")
 	default:

@@ -32,6 +32,8 @@ const (
 	ours  kind = "tutti"
 	floor kind = "floor" // what the machine itself allows; nobody can beat it by much
 	peer  kind = "peer"  // what people use today
+	// variant is ours as well, set up otherwise than by default.
+	variant kind = "variant"
 )
 
 // figure is what one contender gave in one round, in the row's unit.

@@ -46,6 +46,7 @@ type Costs struct {
 	Submit    Span // of a submitter, for each task
 	Wake      Span // until a sleeping worker looks
 	Dispatch  Span // of a worker, for each task
+	Assign    Span // of the master, for each look in the place of a worker (AMP); 0: workers look themselves
 	StealNear Span // to take from a worker that shares a cache
 	StealFar  Span // to take from another
 	Notice    Span // from a death until it is certain
@@ -153,9 +154,9 @@ func (c *Config) check() error {
 		return fmt.Errorf("the machine has %d CPUs: at most %d are possible", len(c.CPUs), CPUsMax)
 	case c.Policy == nil:
 		return errors.New("there is no policy: Config.Policy is nil")
-	case min(k.Submit, k.Wake, k.Dispatch, k.StealNear, k.StealFar, k.Notice, k.Start) < 0:
+	case min(k.Submit, k.Wake, k.Dispatch, k.Assign, k.StealNear, k.StealFar, k.Notice, k.Start) < 0:
 		return fmt.Errorf("a cost is below 0: %+v", k)
-	case max(k.Submit, k.Wake, k.Dispatch, k.StealNear, k.StealFar, k.Notice, k.Start) > Hour:
+	case max(k.Submit, k.Wake, k.Dispatch, k.Assign, k.StealNear, k.StealFar, k.Notice, k.Start) > Hour:
 		return fmt.Errorf("a cost is above an hour: %+v", k)
 	case c.Faults.DeathsPerHour < 0:
 		return fmt.Errorf("%v deaths an hour: 0 or more are possible", c.Faults.DeathsPerHour)

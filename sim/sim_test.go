@@ -460,3 +460,22 @@ func BenchmarkEvents(b *testing.B) {
 		})
 	}
 }
+
+// A master who assigns is the ceiling: where tasks take 100 µs and he 2 µs for each, 50
+// CPUs can be kept busy. Below that he costs little, above it nothing is gained.
+func TestMasterIsTheCeiling(t *testing.T) {
+	t.Parallel()
+	const n, length, assign = 50_000, 100 * Microsecond, 2 * Microsecond
+	tasks := make([]Task, n)
+	for i := range tasks {
+		tasks[i].Length = length
+	}
+	for _, cpus := range []int{2, 25, 50, 100, 200} {
+		c := Config{CPUs: Grid(1, 1, cpus, 1), Policy: named(t, "earliest-deadline"), Costs: Costs{Assign: assign}}
+		got := simulate(t, c, Slice(tasks)).Makespan
+		want := max(n*length/Span(cpus), n*assign)
+		if got < want || got > want+want/10 {
+			t.Errorf("%d CPUs: %d ns, want %d and up to a tenth more", cpus, got, want)
+		}
+	}
+}

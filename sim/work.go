@@ -19,6 +19,7 @@ func (w *world) work(s sched.Slot, cost Span) {
 			return
 		}
 		cost += steal
+		cost += w.assigned()
 	}
 	t := p.batch[0]
 	p.batch = p.batch[1:]
@@ -32,6 +33,16 @@ func (w *world) work(s sched.Slot, cost Span) {
 		kind = Die
 	}
 	w.agenda.push(Event{At: w.now + Time(cost), Kind: kind, Worker: s, Epoch: p.core.Epoch(), Task: t.number})
+}
+
+// assigned is how long a worker waits until the master, who serves one after another,
+// has looked in its place.
+func (w *world) assigned() Span {
+	if w.Costs.Assign == 0 {
+		return 0
+	}
+	w.assigner = max(w.assigner, w.now) + Time(w.Costs.Assign)
+	return Span(w.assigner - w.now)
 }
 
 // lasts is how long a task takes in a worker that begins it now.

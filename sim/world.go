@@ -51,6 +51,7 @@ type world struct {
 	now      Time
 	slots    []process
 	sleeping []uint64
+	assigner Time               // when the master has served who has asked, with Costs.Assign
 	waiting  [sched.Classes]int // tasks in queues and batches
 	deaths   *core.Deaths
 	rnd      *rand.Rand // of faults and restarts

@@ -5,7 +5,8 @@ import "slices"
 // Places says on which CPUs each of several processes is to run, when only the CPUs in there are.
 // homes[i] are those that process i was meant for. One that has some of its own left stays on these;
 // one that has none moves to the CPU that the fewest are on, the lowest of equals. Who was moved is home
-// again as soon as its CPUs are back. With no CPU at all everyone stays where he was meant to be.
+// again as soon as its CPUs are back. With no CPU at all everyone stays where he was meant to be. A nil
+// home is that of one that may be anywhere, and so is its place.
 func Places(homes [][]int, there []int) [][]int {
 	places := make([][]int, len(homes))
 	on := map[int]int{}
@@ -19,7 +20,7 @@ func Places(homes [][]int, there []int) [][]int {
 	}
 	for i, home := range homes {
 		switch {
-		case len(places[i]) > 0:
+		case len(places[i]) > 0 || home == nil:
 		case len(there) == 0:
 			places[i] = home
 		default:

@@ -19,6 +19,7 @@ func TestPlaces(t *testing.T) {
 		{"two come, and share", [][]int{{0}, {1}, {2}, {3}}, []int{0, 1}, "[[0] [1] [0] [1]]"},
 		{"a part of a home is one", [][]int{{0, 1}, {2, 3}}, []int{1, 2, 3}, "[[1] [2 3]]"},
 		{"all others are strange", [][]int{{0}, {1}}, []int{6, 7}, "[[6] [7]]"},
+		{"one is bound to nothing", [][]int{nil, {3}}, []int{0}, "[[] [0]]"},
 		{"none is there", [][]int{{0}, {1}}, nil, "[[0] [1]]"},
 	} {
 		if got := fmt.Sprint(Places(tt.homes, tt.there)); got != tt.want {

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/tutti-run/tutti"
 	"github.com/tutti-run/tutti/internal/command"
 	"github.com/tutti-run/tutti/internal/core"
 	"github.com/tutti-run/tutti/internal/history"
@@ -42,6 +43,7 @@ type plan struct {
 	jobs     int   // commands that are started and have not ended, at once
 	running  int   // of these so many run, and the others are suspended
 	quantum  core.Span
+	groups   []tutti.Group
 	jobsFile string // holds the number, and is read again while the run goes on
 	tries    int64  // how often a failing command is run in all
 	retryOn  core.RetryOn
@@ -73,6 +75,7 @@ func newPlan(o *options.Map, args []string, w facts) (*plan, error) {
 		func() error { return p.readInputs(args) },
 		func() error { return p.readJobs(w) },
 		func() error { return p.readResources(w) },
+		p.readGroups,
 		func() error { return p.readGate(w) },
 		func() error { return p.readMemory(w) },
 		p.readEnds,

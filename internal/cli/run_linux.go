@@ -51,10 +51,6 @@ type mapRun struct {
 	reason reason
 }
 
-// workersPerCPU bounds the worker processes: more commands at once than that
-// share workers.
-const workersPerCPU = 4
-
 // workersFor is how many workers serve jobs commands at once.
 func workersFor(jobs, cpus int) int { return max(1, min(jobs, workersPerCPU*cpus)) }
 
@@ -383,10 +379,14 @@ func (r *mapRun) work(jobs int) {
 	workers := workersFor(jobs, r.plan.cpus)
 	window := r.plan.windowFor(jobs, workers)
 	ctx := context.Background()
-	pool, err := tutti.Open(ctx, tutti.Config{
+	config := tutti.Config{
 		Workers: workers, Concurrency: jobs, Tasks: tasksFor(window), Env: os.Environ(), Files: r.files,
-		Adopt: true, Grace: graceFor(r.plan.term), Spin: -1, InOrder: true,
-	})
+		Adopt: true, Grace: graceFor(r.plan.term), Spin: -1, InOrder: true, Arch: tutti.Arch(r.plan.Arch),
+	}
+	if r.plan.groups != nil {
+		config.Workers, config.Concurrency, config.Groups = 0, 0, r.plan.groups
+	}
+	pool, err := tutti.Open(ctx, config)
 	if err != nil {
 		r.fail(fmt.Errorf("start workers: %w", err))
 		return

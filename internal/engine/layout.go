@@ -21,6 +21,8 @@ import (
 //	ins       8 bytes a task: inputs that fit
 //	ranks     8 bytes a task: its rank, for policies that order exactly
 //	findings  2 KiB × 32: what is known of calls that died on their caller's stack
+//	takers    8 bytes a function: the groups of workers that take it
+//	orders    40 bytes a task: what the master goes by when it assigns it; AMP only
 //	free      hints: descriptors that nobody uses
 //	queues    hints, classes × slots: tasks that wait
 //	ended     hints, one set a slot: tasks whose end its process waits for
@@ -47,7 +49,7 @@ const PolicyNameMax = 32
 
 const (
 	layoutMagic   = 0x3169747475742e01 // ".tutti1", little-endian, after a byte no text has
-	layoutVersion = 3
+	layoutVersion = 4
 
 	pageBytes   = 4096
 	funcsMax    = 1024
@@ -73,8 +75,11 @@ var (
 //	   128     8  nextWake  supervisor  the pool is gone with it
 //	   192     4  cursor    beginner    some task starts before an older one
 //	   196     4  findings  supervisor  the pool is gone with it
+//	   200     8  arch      master      written once, with what follows
 //	  1024   512  sleeping  CAS         recovery clears all and wakes everybody
 //	  1536   512  starving  CAS         likewise
+//	  2048   512  asking    CAS         a new process of the slot asks anew
+//	  2560   512  napping   CAS         as sleeping
 type header struct {
 	_       structs.HostLayout
 	magic   uint64
@@ -101,11 +106,15 @@ type header struct {
 	_         [12]byte
 	cursor    atomic.Uint32 // where in the table the oldest waiting task lies; with inOrder
 	findings  atomic.Uint32 // bit i: finding i may be in use
-	_         [1024 - 200]byte
+	arch      uint32        // 1: the master assigns all tasks; see assign.go
+	ahead     uint32        // 1: it may assign more than a worker has begun; with arch
+	_         [1024 - 208]byte
 
 	sleeping [MaxSlots / 64]atomic.Uint64 // workers parked on their park word
 	starving [MaxSlots / 64]atomic.Uint64 // processes that wait for a free descriptor
-	_        [pageBytes - 2048]byte
+	asking   [MaxSlots / 64]atomic.Uint64 // workers without a task in their box; AMP only
+	napping  [MaxSlots / 64]atomic.Uint64 // of these, those parked: in place of sleeping
+	_        [pageBytes - 3072]byte
 }
 
 // slotBlock is what belongs to one process. Fields with another writer than the
@@ -122,7 +131,8 @@ type slotBlock struct {
 	cache atomic.Int32
 	node  atomic.Int32
 	speed atomic.Uint32 // of that CPU; 0 where unknown
-	_     [64 - 44]byte
+	group uint32        // of its workers; below groupsMax
+	_     [64 - 48]byte
 
 	lifeline atomic.Uint32 // the kernel marks it when the process dies
 	_        [60]byte
@@ -133,7 +143,8 @@ type slotBlock struct {
 	_        [56]byte
 	done     atomic.Uint32 // futex of who waits for ends in this process; finishers +1
 	awaiting atomic.Uint32 // 1: somebody sleeps on done
-	_        [56]byte
+	waits    atomic.Uint32 // goroutines of its tasks that wait for others of the pool; AMP only
+	_        [52]byte
 
 	batchLeaf atomic.Uint32 // what its worker took and may not have begun: hints
 	_         [4]byte
@@ -250,13 +261,15 @@ type Geometry struct {
 	Tasks int // descriptors; a multiple of 64
 	Spans int // of shm.SpanBytes, for what is not small
 	Extra int64
+	// Assigned says that the master assigns all tasks.
+	Assigned bool
 }
 
 // layout is where each part begins, in bytes.
 type layout struct {
 	Geometry
-	slots, funcs, words, tasks, ins, ranks, findings, free, queues, ended, outs, cells, meta, data, extra, size int64
-	hintBytes                                                                                                   int64
+	slots, funcs, words, tasks, ins, ranks, findings, takers, orders, free, queues, ended, outs, cells, meta, data, extra, size int64
+	hintBytes                                                                                                                   int64
 }
 
 func (g Geometry) layout() (layout, error) {
@@ -274,6 +287,10 @@ func (g Geometry) layout() (layout, error) {
 	l.ins = part(int64(g.Tasks) * shortMax)
 	l.ranks = part(int64(g.Tasks) * 8)
 	l.findings = part(findingsMax * findingBytes)
+	l.takers = part(funcsMax * 8)
+	if g.Assigned {
+		l.orders = part(int64(g.Tasks) * int64(unsafe.Sizeof(order{})))
+	}
 	l.free = part(l.hintBytes)
 	l.queues = part(int64(g.Slots) * sched.Classes * l.hintBytes)
 	l.ended = part(int64(g.Slots) * l.hintBytes)
@@ -305,6 +322,9 @@ type memory struct {
 	outs     []short // slots × tasks
 	cells    []cell  // slots × tasks
 	ranks    []atomic.Int64
+	takers   []uint64  // by function, a bit a group; read only once workers start
+	orders   []order   // nil unless the master assigns
+	assigner *assigner // in that master; else nil
 }
 
 // create lays out an empty pool in seg, which is zero.
@@ -316,6 +336,9 @@ func create(seg *shm.Segment, l layout) (*memory, error) {
 	m.head.version = layoutVersion
 	m.head.slots, m.head.tasks, m.head.spans = uint32(l.Slots), uint32(l.Geometry.Tasks), uint32(l.Spans)
 	m.head.extra = l.Extra
+	if l.Assigned {
+		m.head.arch = 1
+	}
 	for i := range m.free.leaves {
 		m.free.add(i, ^uint64(0))
 	}
@@ -333,7 +356,7 @@ func attach(seg *shm.Segment) (*memory, error) {
 	if h.magic != layoutMagic || h.version != layoutVersion {
 		return nil, fmt.Errorf("attach pool: %w: magic %#x version %d", errLayout, h.magic, h.version)
 	}
-	l, err := Geometry{Slots: int(h.slots), Tasks: int(h.tasks), Spans: int(h.spans), Extra: h.extra}.layout()
+	l, err := Geometry{Slots: int(h.slots), Tasks: int(h.tasks), Spans: int(h.spans), Extra: h.extra, Assigned: h.arch != 0}.layout()
 	if err != nil {
 		return nil, fmt.Errorf("attach pool: %w", err)
 	}
@@ -355,6 +378,10 @@ func locate(seg *shm.Segment, l layout) (*memory, error) {
 	m.ins = part[short](m, l.ins, l.Geometry.Tasks)
 	m.ranks = part[atomic.Int64](m, l.ranks, l.Geometry.Tasks)
 	m.findings = part[finding](m, l.findings, findingsMax)
+	m.takers = part[uint64](m, l.takers, funcsMax)
+	if l.Assigned {
+		m.orders = part[order](m, l.orders, l.Geometry.Tasks)
+	}
 	m.outs = part[short](m, l.outs, l.Slots*l.Geometry.Tasks)
 	m.cells = part[cell](m, l.cells, l.Slots*l.Geometry.Tasks)
 	m.free = m.hintsAt(l.free)

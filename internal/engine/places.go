@@ -17,19 +17,28 @@ const placesEvery = 500 * core.Millisecond
 // kernels forget bindings when a cpuset changes, so each look compares what is with what
 // should be. The supervisor's loop alone uses it.
 type places struct {
-	homes [][]int // by slot, from 1; nil: it is not pinned
+	homes [][]int // by slot, from 1; nil: it may be anywhere
 	at    [][]int // where they are now
 	next  core.Time
 	told  bool // a fault was said
 }
 
 func newPlaces(cfg *Config) *places {
-	if cfg.CPUs == nil {
-		return nil
-	}
 	p := &places{}
+	bound := false
 	for i := range cfg.Workers {
-		p.homes = append(p.homes, []int{cfg.CPUs[i%len(cfg.CPUs)].ID})
+		var home []int
+		if cfg.CPUs != nil {
+			home = []int{cfg.CPUs[i%len(cfg.CPUs)].ID}
+		} else if len(cfg.Groups) > 0 {
+			g, _ := groupOf(cfg.Groups, i+1)
+			home = cfg.Groups[g].CPUs
+		}
+		p.homes = append(p.homes, home)
+		bound = bound || home != nil
+	}
+	if !bound {
+		return nil
 	}
 	p.at = p.homes
 	return p
@@ -68,7 +77,7 @@ func (s *supervisor) place() error {
 	}
 	for i, cpus := range want {
 		k := s.kids[i+1]
-		if k.core.State() != core.Ready || k.proc == nil {
+		if cpus == nil || k.core.State() != core.Ready || k.proc == nil {
 			continue // one that starts binds itself, to what describe has written
 		}
 		is, err := topo.AffinityOf(k.pid())
@@ -91,9 +100,10 @@ func (m *memory) describe(places [][]int) error {
 		return err
 	}
 	for i, cpus := range places {
+		b := &m.slot[i+1]
 		for _, c := range machine.CPUs {
-			if c.ID == cpus[0] {
-				m.slot[i+1].setCPU(c)
+			if b.cpu.Load() >= 0 && c.ID == cpus[0] { // one that may be on several is nowhere
+				b.setCPU(c)
 			}
 		}
 	}

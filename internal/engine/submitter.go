@@ -270,6 +270,9 @@ func (s *Submitter) fill(index uint32, t *Spec) {
 
 // place asks the policy where a task that is submitted at that time is to wait.
 func (s *Submitter) place(t *Spec, submitted int64) (queue int, rank int64) {
+	if s.m.Assigned {
+		return 0, 0 // the assigner asks
+	}
 	task := s.task(t, submitted)
 	s.policyMu.Lock()
 	defer s.policyMu.Unlock() // a policy of the user's may panic
@@ -296,7 +299,10 @@ func (s *Submitter) decide(index uint32, t *Spec) (queue, class int) {
 	queue, rank := s.place(t, d.stampNs)
 	class = sched.Class(rank)
 	d.setOrigin(s.slot, class)
-	if !s.lots {
+	switch {
+	case s.m.Assigned:
+		s.m.orders[index].write(t, d.stampNs)
+	case !s.lots:
 		s.m.ranks[index].Store(rank)
 	}
 	return queue, class

@@ -68,6 +68,11 @@ func (v view) Work(q sched.Slot) int64 {
 	if q < 0 || int(q) >= v.m.Slots {
 		return 0
 	}
+	return v.work(q, v.Len(q), v.m.queue[q][:])
+}
+
+// work is Work of n tasks, some of which lie in queues.
+func (v view) work(q sched.Slot, n int, queues ...[]hints) int64 {
 	var sum, known, seen int64
 	count := func(leaf int, set uint64) {
 		for ; set != 0 && seen < workMax; set &= set - 1 {
@@ -78,14 +83,15 @@ func (v view) Work(q sched.Slot) int64 {
 		}
 	}
 	count(v.held(q))
-	for c := range v.m.queue[q] {
-		h := &v.m.queue[q][c]
-		for leaf := range h.leaves {
-			count(leaf, h.leaves[leaf].Load())
+	for _, list := range queues {
+		for i := range list {
+			for leaf := range list[i].leaves {
+				count(leaf, list[i].leaves[leaf].Load())
+			}
 		}
 	}
 	if known > 0 {
-		sum = sum / known * int64(v.Len(q))
+		sum = sum / known * int64(n)
 	}
 	if until := v.m.slot[q].stats.until.Load(); until != 0 {
 		sum += max(0, until-now())

@@ -11,7 +11,7 @@ import (
 // means --pipe. Call it once, after the flags were read.
 func (m *Map) Check() error {
 	m.settleFirst()
-	for _, check := range []func() error{m.checkOutput, m.checkPipe, m.checkRecords, m.checkResources, m.checkPersistent, m.checkTurns, m.checkRest} {
+	for _, check := range []func() error{m.checkOutput, m.checkPipe, m.checkRecords, m.checkResources, m.checkPersistent, m.checkTurns, m.checkGroups, m.checkRest} {
 		if err := check(); err != nil {
 			return err
 		}
@@ -293,6 +293,28 @@ func (m *Map) checkTurns() error {
 				if m.Given(name) {
 					return clash("--"+turns, index().byName[name].Spelling(), o.why)
 				}
+			}
+		}
+	}
+	return nil
+}
+
+// checkGroups refuses what makes no sense with workers of different kinds.
+func (m *Map) checkGroups() error {
+	if len(m.WorkerGroups) == 0 {
+		return nil
+	}
+	if m.Arch == "smp" {
+		return clash("--worker-group", "--arch smp", "where all workers are equal there are no kinds of them")
+	}
+	for _, o := range []struct{ why, names string }{
+		{"its COUNT says how many jobs run at once", "jobs"},
+		{"the master talks to programs itself", "persistent"},
+		{"all jobs must run at once", "round-robin tee shard bin"},
+	} {
+		for name := range strings.FieldsSeq(o.names) {
+			if m.Given(name) {
+				return clash("--worker-group", index().byName[name].Spelling(), o.why)
 			}
 		}
 	}

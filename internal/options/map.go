@@ -140,14 +140,16 @@ type Running struct {
 	Timeout              string // a duration, or percent of the median
 	TermSeq              string
 	Halt                 string
-	Strays               string // keep or kill
-	Quantum              string // how long a command runs before others have their turn; "" to its end
-	Preempt              bool   // a more urgent one takes a slot at once
-	Started              int64  // most that are started where they take turns; 0 as many as are usual
-	Priority             string // a template of the number; "" all are as urgent
-	Persistent           string // a program that is started once a slot and given one input after the other; "" none
-	Framing              string // line, nul or length: where its inputs and answers end
-	JobServer            string // auto, off, pipe or fifo
+	Strays               string   // keep or kill
+	Quantum              string   // how long a command runs before others have their turn; "" to its end
+	Preempt              bool     // a more urgent one takes a slot at once
+	Started              int64    // most that are started where they take turns; 0 as many as are usual
+	Priority             string   // a template of the number; "" all are as urgent
+	Persistent           string   // a program that is started once a slot and given one input after the other; "" none
+	Framing              string   // line, nul or length: where its inputs and answers end
+	JobServer            string   // auto, off, pipe or fifo
+	Arch                 string   // smp or amp; "" what the rest asks for
+	WorkerGroups         []string // NAME:COUNT[:VAR=VALUE …]
 	useSockets, useCores bool
 	gnu, tollef          bool
 }
