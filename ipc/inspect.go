@@ -24,10 +24,10 @@ import (
 //     first, by its own closer; then it looks again, until its own is gone as well.
 //   - That closer was stopped. After helpAfter looks it breaks up the other itself.
 //
-// A picture may be torn, so a circle counts only if all its waits are the same in two.
-// And it is broken up by one: with the latch `breaking` held, and a third picture in
-// which the waits that others have ended meanwhile do not count. Who dies with the
-// latch held leaves nothing half done: a wait is ended by one CAS.
+// A picture may be torn, so a circle counts only if all waits on which it rests are the
+// same in two. And it is broken up by one: with the latch `breaking` held, and a third
+// picture in which the waits that others have ended meanwhile do not count. Who dies
+// with the latch held leaves nothing half done: a wait is ended by one CAS.
 //
 // Before it looks it states, in words, where it waits and where it took what it holds:
 // others cannot make sense of the addresses in its program.
@@ -195,8 +195,9 @@ func (s *Space) end(cycle []waitfor.Step, before *picture) (told *DeadlockError,
 	return told, awaitEnd
 }
 
-// mayKill reports whether the process of a slot can be killed: not this one, for somebody
-// must see to it that its work is done; but where that is the founder, not the founder.
+// mayKill reports whether KillProcess may kill the process of a slot. In a pool that is
+// any but the founder, which has its work done again; elsewhere any but this one, for
+// whose work nobody is known to do that.
 func (s *Space) mayKill(home int, p *picture) bool {
 	if founder := s.head.founder; founder != 0 {
 		return s.members[home].load().pid() != int(founder)

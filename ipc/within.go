@@ -56,7 +56,8 @@ func Enter(seg *shm.Segment, o Options) (*Space, error) {
 	}
 	h := (*header)(seg.Base())
 	l, err := h.check(seg.Size())
-	if o.OnDeadlock = Policy(h.policy); err == nil {
+	if err == nil {
+		o.OnDeadlock = Policy(h.policy)
 		err = seg.Commit(0, l.committed) // nothing, but for the first who comes
 	}
 	var s *Space
