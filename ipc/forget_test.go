@@ -31,7 +31,6 @@ func mustClose(tb testing.TB, s *Space) {
 func TestWhatIsForgotten(t *testing.T) {
 	t.Parallel()
 	ctx := context.Background()
-	type pair struct{ a, b int64 }
 	lock := func(m interface {
 		Lock(context.Context) error
 		Unlock() error
@@ -77,8 +76,8 @@ func TestWhatIsForgotten(t *testing.T) {
 		"a stream with a past": {use: func(s *Space) error { return streamed(ctx, s) }, kept: true},
 		"a topic":              {use: func(s *Space) error { return must(OpenTopic[int](s, "x", 3)).Publish(ctx, 1) }},
 		"a topic, closed":      {use: func(s *Space) error { return must(OpenTopic[int](s, "x", 3)).Close() }, kept: true},
-		"a server":             {use: func(s *Space) error { _, err := OpenServer[int, pair](s, "x", 2); return err }},
-		"a server, closed":     {use: func(s *Space) error { return must(OpenServer[int, pair](s, "x", 2)).Close() }, kept: true},
+		"a server":             {use: func(s *Space) error { _, err := OpenServer[int, [2]int64](s, "x", 2); return err }},
+		"a server, closed":     {use: func(s *Space) error { return must(OpenServer[int, [2]int64](s, "x", 2)).Close() }, kept: true},
 		"a value":              {use: func(s *Space) error { _, err := OpenVar(s, "x", 1); return err }, kept: true},
 		"an empty map":         {use: func(s *Space) error { _, err := OpenMap[int, int](s, "x", 4); return err }},
 		"a map":                {use: func(s *Space) error { return must(OpenMap[int, string](s, "x", 4)).Store(1, "one") }, kept: true},

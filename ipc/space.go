@@ -63,8 +63,9 @@ type Options struct {
 	// Mode is the file's permissions when it is made; 0 means 0600, so that other
 	// users can neither read nor open it.
 	Mode fs.FileMode
-	// Objects and Claims bound how many named objects the space may have, and how
-	// many holds and waits at a time, when it is made; 0 means 1024 and 4096.
+	// Objects and Claims bound how many named objects the space may have at a time,
+	// see Space.Remove, and how many holds and waits, when it is made; 0 means 1024
+	// and 4096.
 	Objects, Claims int
 	// Data is how many bytes of data the space has room for when it is made, if that is
 	// more than Open asks for: for who takes one as it is, and wants ample room in his
