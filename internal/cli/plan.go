@@ -41,7 +41,7 @@ type plan struct {
 
 	memory   int64 // bytes of output that wait in memory
 	jobs     int   // commands that are started and have not ended, at once
-	running  int   // of these so many run, and the others are suspended
+	running  int   // of these so many run, and the others are suspended; 0: all do
 	quantum  core.Span
 	groups   []tutti.Group
 	jobsFile string // holds the number, and is read again while the run goes on

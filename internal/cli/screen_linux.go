@@ -145,7 +145,7 @@ const lastLineBytes = 1 << 10
 func (s *screen) state(withJobs bool) progress.State {
 	st := progress.State{
 		Begin: s.begin, Now: time.Now(), Done: s.jobs.Load(), Failed: s.failed.Load(), Skipped: s.skipped.Load(), Unmet: s.unmet.Load(),
-		Total: s.total.Load(), Slots: s.plan.running,
+		Total: s.total.Load(), Slots: s.plan.slots(),
 	}
 	if r := s.reason.Load(); r != nil {
 		st.Reason = *r

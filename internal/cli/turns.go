@@ -20,6 +20,14 @@ func (p *plan) rotates() bool { return p.Quantum != "" || p.Preempt || p.Priorit
 // suspends reports whether more commands are started than run.
 func (p *plan) suspends() bool { return p.Quantum != "" || p.Preempt }
 
+// slots is how many commands run at once.
+func (p *plan) slots() int {
+	if p.running > 0 {
+		return p.running
+	}
+	return p.jobs
+}
+
 // readTurns reads how commands take turns.
 func (p *plan) readTurns() (err error) {
 	switch {
@@ -49,7 +57,7 @@ func (p *plan) readTurns() (err error) {
 // rotate makes room for the commands that are suspended, once it is known how many slots
 // there are.
 func (p *plan) rotate() error {
-	p.running = p.jobs
+	p.running = p.slots()
 	switch {
 	case !p.rotates():
 		return nil
