@@ -28,6 +28,11 @@ func fill(ctx context.Context) error {
 	}
 }
 
+func spinForever() {
+	for n := 0; ; n++ {
+	}
+}
+
 // Dive is a task that calls itself, each time with a time limit, until it is at the
 // bottom, where it does what How says.
 type Dive struct {
@@ -40,8 +45,7 @@ var dive *tutti.Func[Dive, string]
 func init() {
 	dive = tutti.NewFunc("test.dive", func(ctx context.Context, d Dive) (string, error) {
 		if d.How == "spin" && d.Depth == 0 {
-			for {
-			}
+			spinForever()
 		}
 		if d.Depth == 0 {
 			return "there", nil
@@ -91,7 +95,8 @@ type Laden struct {
 }
 
 var Sink = tutti.NewFunc("test.sink", func(_ context.Context, l Laden) (string, error) {
-	for l.How == "spin" {
+	if l.How == "spin" {
+		spinForever()
 	}
 	return l.How, nil
 })
