@@ -16,8 +16,8 @@ import (
 //	header    one page: magic, geometry, what all processes wait for together
 //	slots     slotBytes a process: who it is, its bells, its batch, its figures
 //	funcs     the names of the functions, by number
-//	words     8 bytes a task
-//	tasks     128 bytes a task: the descriptors
+//	words     8 bytes a task, and for each descriptor of the reserve (inplace.go)
+//	tasks     128 bytes a task: the descriptors; likewise all that is by task
 //	ins       8 bytes a task: inputs that fit
 //	ranks     8 bytes a task: its rank, for policies that order exactly
 //	findings  2 KiB × 32: what is known of calls that died on their caller's stack
@@ -49,7 +49,7 @@ const PolicyNameMax = 32
 
 const (
 	layoutMagic   = 0x3169747475742e01 // ".tutti1", little-endian, after a byte no text has
-	layoutVersion = 4
+	layoutVersion = 5
 
 	pageBytes   = 4096
 	funcsMax    = 1024
@@ -76,6 +76,7 @@ var (
 //	   192     4  cursor    beginner    some task starts before an older one
 //	   196     4  findings  supervisor  the pool is gone with it
 //	   200     8  arch      master      written once, with what follows
+//	   256     8  reserve   CAS         the sweep sets again what is missing
 //	  1024   512  sleeping  CAS         recovery clears all and wakes everybody
 //	  1536   512  starving  CAS         likewise
 //	  2048   512  asking    CAS         a new process of the slot asks anew
@@ -108,7 +109,9 @@ type header struct {
 	findings  atomic.Uint32 // bit i: finding i may be in use
 	arch      uint32        // 1: the master assigns all tasks; see assign.go
 	ahead     uint32        // 1: it may assign more than a worker has begun; with arch
-	_         [1024 - 208]byte
+	_         [48]byte
+	reserve   atomic.Uint64 // hints: descriptors of the reserve that nobody uses
+	_         [1024 - 264]byte
 
 	sleeping [MaxSlots / 64]atomic.Uint64 // workers parked on their park word
 	starving [MaxSlots / 64]atomic.Uint64 // processes that wait for a free descriptor
@@ -223,6 +226,7 @@ const (
 	flagContained                     // cannot harm its worker: may share one though it runs at most once
 	flagInExtern                      // the input lies in the arena
 	flagOrphan                        // nobody collects it: the supervisor frees it
+	flagInPlace                       // runs where it was called; in place of the input lies its hash
 )
 
 // cell is where a worker writes the result of a task: row = its slot, column =
@@ -270,32 +274,34 @@ type layout struct {
 	Geometry
 	slots, funcs, words, tasks, ins, ranks, findings, takers, orders, free, queues, ended, outs, cells, meta, data, extra, size int64
 	hintBytes                                                                                                                   int64
+	table                                                                                                                       int // descriptors with the reserve
 }
 
 func (g Geometry) layout() (layout, error) {
 	if g.Slots < 1 || g.Slots > MaxSlots || g.Tasks < 64 || g.Tasks > 1<<16 || g.Tasks%64 != 0 || g.Spans < 1 || g.Spans > 1<<24 || g.Extra < 0 || g.Extra > 1<<44 {
 		return layout{}, fmt.Errorf("%w: %d slots, %d tasks, %d spans, %d bytes besides", ErrGeometry, g.Slots, g.Tasks, g.Spans, g.Extra)
 	}
-	sums, leaves := hintWords(g.Tasks)
-	l := layout{Geometry: g, hintBytes: roundUp(int64(sums)*8, 64) + roundUp(int64(leaves)*8, 64)}
+	table := g.Tasks + reserveTasks
+	sums, leaves := hintWords(table)
+	l := layout{Geometry: g, table: table, hintBytes: roundUp(int64(sums)*8, 64) + roundUp(int64(leaves)*8, 64)}
 	at := int64(pageBytes)
 	part := func(n int64) (off int64) { off = at; at = roundUp(at+n, pageBytes); return off }
 	l.slots = part(int64(g.Slots) * int64(unsafe.Sizeof(slotBlock{})))
 	l.funcs = part(funcsMax * (NameMax + 4))
-	l.words = part(int64(g.Tasks) * 8)
-	l.tasks = part(int64(g.Tasks) * int64(unsafe.Sizeof(descriptor{})))
-	l.ins = part(int64(g.Tasks) * shortMax)
-	l.ranks = part(int64(g.Tasks) * 8)
+	l.words = part(int64(table) * 8)
+	l.tasks = part(int64(table) * int64(unsafe.Sizeof(descriptor{})))
+	l.ins = part(int64(table) * shortMax)
+	l.ranks = part(int64(table) * 8)
 	l.findings = part(findingsMax * findingBytes)
 	l.takers = part(funcsMax * 8)
 	if g.Assigned {
-		l.orders = part(int64(g.Tasks) * int64(unsafe.Sizeof(order{})))
+		l.orders = part(int64(table) * int64(unsafe.Sizeof(order{})))
 	}
 	l.free = part(l.hintBytes)
 	l.queues = part(int64(g.Slots) * sched.Classes * l.hintBytes)
 	l.ended = part(int64(g.Slots) * l.hintBytes)
-	l.outs = part(int64(g.Slots) * int64(g.Tasks) * shortMax)
-	l.cells = part(int64(g.Slots) * int64(g.Tasks) * cellBytes)
+	l.outs = part(int64(g.Slots) * int64(table) * shortMax)
+	l.cells = part(int64(g.Slots) * int64(table) * cellBytes)
 	l.meta = part(shm.MetaBytes(g.Spans))
 	l.data = roundUp(at, shm.SpanBytes)
 	l.extra = l.data + int64(g.Spans)*shm.SpanBytes
@@ -339,9 +345,10 @@ func create(seg *shm.Segment, l layout) (*memory, error) {
 	if l.Assigned {
 		m.head.arch = 1
 	}
-	for i := range m.free.leaves {
+	for i := range l.Geometry.Tasks / 64 {
 		m.free.add(i, ^uint64(0))
 	}
+	m.head.reserve.Store(^uint64(0))
 	m.head.magic = layoutMagic
 	return m, nil
 }
@@ -373,17 +380,17 @@ func locate(seg *shm.Segment, l layout) (*memory, error) {
 	}
 	m := &memory{layout: l, seg: seg, arena: arena, head: (*header)(seg.Base())}
 	m.slot = part[slotBlock](m, l.slots, l.Slots)
-	m.words = part[atomic.Uint64](m, l.words, l.Geometry.Tasks)
-	m.descs = part[descriptor](m, l.tasks, l.Geometry.Tasks)
-	m.ins = part[short](m, l.ins, l.Geometry.Tasks)
-	m.ranks = part[atomic.Int64](m, l.ranks, l.Geometry.Tasks)
+	m.words = part[atomic.Uint64](m, l.words, l.table)
+	m.descs = part[descriptor](m, l.tasks, l.table)
+	m.ins = part[short](m, l.ins, l.table)
+	m.ranks = part[atomic.Int64](m, l.ranks, l.table)
 	m.findings = part[finding](m, l.findings, findingsMax)
 	m.takers = part[uint64](m, l.takers, funcsMax)
 	if l.Assigned {
-		m.orders = part[order](m, l.orders, l.Geometry.Tasks)
+		m.orders = part[order](m, l.orders, l.table)
 	}
-	m.outs = part[short](m, l.outs, l.Slots*l.Geometry.Tasks)
-	m.cells = part[cell](m, l.cells, l.Slots*l.Geometry.Tasks)
+	m.outs = part[short](m, l.outs, l.Slots*l.table)
+	m.cells = part[cell](m, l.cells, l.Slots*l.table)
 	m.free = m.hintsAt(l.free)
 	m.queue = make([][sched.Classes]hints, l.Slots)
 	m.ended = make([]hints, l.Slots)
@@ -402,7 +409,7 @@ func part[T any](m *memory, off int64, n int) []T {
 }
 
 func (m *memory) hintsAt(off int64) hints {
-	sums, leaves := hintWords(m.Geometry.Tasks)
+	sums, leaves := hintWords(m.table)
 	return hints{
 		sums:   part[atomic.Uint64](m, off, sums),
 		leaves: part[atomic.Uint64](m, off+roundUp(int64(sums)*8, 64), leaves),
@@ -411,12 +418,12 @@ func (m *memory) hintsAt(off int64) hints {
 
 // outOf is where a slot writes a short result of a task.
 func (m *memory) outOf(slot int, index uint32) *short {
-	return &m.outs[slot*m.Geometry.Tasks+int(index)]
+	return &m.outs[slot*m.table+int(index)]
 }
 
 // cellOf is where a slot writes the result of a task.
 func (m *memory) cellOf(slot int, index uint32) *cell {
-	return &m.cells[slot*m.Geometry.Tasks+int(index)]
+	return &m.cells[slot*m.table+int(index)]
 }
 
 // name is an entry of the function table.

@@ -111,6 +111,9 @@ func (s *supervisor) recoverPlain(slot int, cause core.DeathCause) {
 func (s *supervisor) requeue(index uint32, w Word, v core.Verdict) {
 	m := s.m
 	d := &m.descs[index]
+	if d.flags&flagInPlace != 0 {
+		return // its input was in the dead process: dropSubmitted frees it
+	}
 	next := w.withState(Queued).withOwner(0)
 	switch v {
 	case core.Requeue:
@@ -339,7 +342,9 @@ func (s *supervisor) sweep(dead int) {
 				queued[m.descs[i].class()] |= 1 << bit
 			}
 		}
-		if free != 0 {
+		if m.reserved(leaf) {
+			m.head.reserve.Or(free)
+		} else if free != 0 {
 			m.free.add(leaf, free) // also where the bits are: their sum may be missing
 		}
 		for class, set := range queued {

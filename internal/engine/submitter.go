@@ -87,7 +87,7 @@ func newSubmitter(m *memory, slot int, policy sched.Policy) *Submitter {
 		view: view{m}, lots: sched.InLots(policy),
 		waiters: make([]atomic.Pointer[waiter], len(m.words)),
 		lead:    make(chan struct{}, 1), closing: make(chan struct{}), hungry: map[chan struct{}]bool{},
-		cacheMax: min(64, len(m.words)/(4*m.Slots)),
+		cacheMax: min(64, m.Geometry.Tasks/(4*m.Slots)),
 		budget:   int64(m.Spans) * shm.SpanBytes / 4,
 	}
 	s.lead <- struct{}{}
@@ -113,8 +113,8 @@ func (s *Submitter) Err() error {
 	}
 }
 
-// Tasks returns the size of the table.
-func (s *Submitter) Tasks() int { return len(s.m.words) }
+// Tasks returns the size of the table, without the reserve.
+func (s *Submitter) Tasks() int { return s.m.Geometry.Tasks }
 
 // TryAcquire returns a descriptor of ours to fill, if there is one.
 func (s *Submitter) TryAcquire() (uint32, bool) {
