@@ -81,7 +81,7 @@ var runningTable = []Option{
 		Note: "see map.md, Workers of different kinds", field: func(m *Map) any { return &m.Arch }},
 	{Name: "worker-group", Arg: Required, Value: "SPEC", Group: GroupRunning, State: Ours,
 		Help: "NAME:COUNT:VAR=VALUE …: so many workers with these variables; {%} is a worker's number in its group, {%0} the same from 0",
-		Note: "may be given several times; see map.md, Workers of different kinds", field: func(m *Map) any { return &m.WorkerGroups }},
+		Note: "may be given several times; `--group` with such a value is the same; see map.md, Workers of different kinds", field: func(m *Map) any { return &m.WorkerGroups }},
 	{Name: "wd", Aliases: "workdir work-dir", Arg: Required, Value: "DIR", Group: GroupRunning, Kind: Folder,
 		Help:  "run commands in this folder; {} and its like are replaced, ... is a new one for each job",
 		field: func(m *Map) any { return &m.WorkDir }},
