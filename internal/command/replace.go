@@ -32,6 +32,7 @@ type part struct {
 	once     bool    // stands for one word however many values there are: {#}
 	unquoted bool    // gives shell code, so a shell is needed
 	total    bool    // needs Job.Total
+	short    bool    // a value, or a part of one, or a number
 }
 
 // nowhere is the position of a replacement string that stands for nothing.
@@ -43,6 +44,7 @@ type rule struct {
 	once       bool
 	total      bool
 	unquoted   bool
+	short      bool   // it gives no more than a value, or a number
 	noPosition bool   // {2…} does not exist of it
 	nameTag    string // the tag that {name…} is made of where tag was renamed
 	position   int    // a place that the program itself asks for
@@ -52,7 +54,7 @@ type rule struct {
 
 // plain is a rule for a function of the value alone.
 func plain(tag string, f func(string) string) rule {
-	return fixed(rule{tag: tag}, func(fr *frame) error {
+	return fixed(rule{tag: tag, short: true}, func(fr *frame) error {
 		fr.value = f(fr.value)
 		return nil
 	})
@@ -65,7 +67,7 @@ func fixed(r rule, p program) rule {
 
 // basicRules are the replacement strings that always exist.
 func basicRules() []rule {
-	perJob := func(tag string) rule { return rule{tag: tag, once: true, noPosition: true} }
+	perJob := func(tag string) rule { return rule{tag: tag, once: true, short: true, noPosition: true} }
 	total := perJob("{##}")
 	total.total = true
 	return []rule{
@@ -241,7 +243,7 @@ func (m matcher) split(text string, names []string) ([]part, error) {
 		if err != nil {
 			return nil, fmt.Errorf("%s: %w", text[at[0]:at[1]], err)
 		}
-		p := part{run: run, position: m.position, once: m.once, unquoted: m.unquoted, total: m.total}
+		p := part{run: run, position: m.position, once: m.once, unquoted: m.unquoted, total: m.total, short: m.short}
 		if m.what > 0 {
 			p.position = placeOf(text[at[2]:at[3]], names)
 		}
