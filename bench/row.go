@@ -18,6 +18,8 @@ var (
 	nanoseconds       = unit{name: "ns", lowerIsBetter: true}
 	microseconds      = unit{name: "µs", lowerIsBetter: true}
 	milliseconds      = unit{name: "ms", lowerIsBetter: true}
+	seconds           = unit{name: "s", lowerIsBetter: true}
+	eventsPerSecond   = unit{name: "events/s"}
 	gibPerSecond      = unit{name: "GiB/s"}
 	linesPerSecond    = unit{name: "lines/s"}
 	mebibytes         = unit{name: "MiB", lowerIsBetter: true}
