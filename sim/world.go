@@ -5,6 +5,7 @@ import (
 	"math"
 	"math/bits"
 	"math/rand/v2"
+	"slices"
 
 	"github.com/tutti-run/tutti/internal/core"
 	"github.com/tutti-run/tutti/sched"
@@ -103,8 +104,7 @@ func (w *world) run() error {
 	for w.err == nil && (w.open > 0 || w.more) && !w.res.GaveUp {
 		e, ok := w.agenda.pop()
 		if w.idle++; !ok || w.idle > w.idleMax() && w.running == 0 && !w.more {
-			return fmt.Errorf("%d tasks wait where no worker looks: policy %s must look at every queue in which it places tasks",
-				w.open, w.slots[0].submitting.Name())
+			return w.stuck()
 		}
 		if w.now = e.At; w.now > Time(2*longest) {
 			return fmt.Errorf("the run takes more than %d years: are its times in ns?", 2*longest/(365*24*Hour))
@@ -118,6 +118,16 @@ func (w *world) run() error {
 	}
 	w.res.Left = w.open
 	return w.err
+}
+
+// stuck says why tasks wait and nobody begins one.
+func (w *world) stuck() error {
+	if !slices.ContainsFunc(w.slots, func(p process) bool { return p.alive }) {
+		return fmt.Errorf("%d tasks wait and no worker lives for long enough to begin one: lower Faults.DeathsPerHour, or Costs.Start below Limits.Attach (%d ns), or let Restart give up sooner",
+			w.open, w.Limits.Attach)
+	}
+	return fmt.Errorf("%d tasks wait where no worker looks: policy %s must look at every queue in which it places tasks",
+		w.open, w.slots[0].submitting.Name())
 }
 
 // idleMax is how many events may pass in which workers come and go and nobody
