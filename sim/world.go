@@ -21,6 +21,7 @@ type task struct {
 	attempt   int
 	alone     bool
 	returned  int
+	lines     taskLines
 }
 
 // process is one slot: the master, or a worker with the processes that it holds
@@ -30,6 +31,8 @@ type process struct {
 	rnd                 *rand.Rand
 	queue               [sched.Classes]queue
 	free                Time // when it has submitted what it was given
+	lines               slotLines
+	owes                Span // see touch
 
 	// Workers only, what follows.
 	core    *core.Worker
@@ -68,6 +71,11 @@ type world struct {
 	taken   []*task
 	spare   []*task // to be used again
 	err     error
+
+	caches    *caches // nil without Coherence; then like what follows
+	sleepers  []*line
+	words     *line // of the tasks made last
+	tasksMade int
 }
 
 func newWorld(c *Config, next func() (Task, bool)) (*world, error) {
@@ -81,6 +89,7 @@ func newWorld(c *Config, next func() (Task, bool)) (*world, error) {
 		c.Limits = core.DefaultWorkerLimits
 	}
 	w.deaths = core.NewDeaths(c.Restart)
+	w.layOut()
 	for s := range w.slots {
 		p := &w.slots[s]
 		p.submitting, p.looking, p.rnd = c.Policy(), c.Policy(), source(c.Seed, uint64(s))
@@ -142,6 +151,7 @@ func (w *world) handle(e Event) {
 		p := &w.slots[e.Worker]
 		p.waking = false
 		if p.alive && p.running == nil {
+			w.touch(e.Worker, p.lines.park, false)
 			w.work(e.Worker, 0)
 		}
 	case End:
@@ -188,7 +198,8 @@ func (w *world) arrive() error {
 		w.numbers++
 		w.open++
 		from := &w.slots[t.Submitter]
-		from.free = w.now + Time(w.Costs.Submit)
+		w.touch(t.Submitter, t.lines.word, true)
+		w.touch(t.Submitter, t.lines.descriptor, true)
 		st := sched.Task{
 			Submitter: t.Submitter, Priority: t.Priority, Affinity: t.Affinity, Submitted: int64(w.now),
 			Deadline: int64(t.Deadline), Expected: int64(t.Expected), Locality: t.Locality,
@@ -196,6 +207,7 @@ func (w *world) arrive() error {
 		t.rank = from.submitting.Rank(st)
 		t.class = sched.Class(t.rank)
 		w.queueUp(t, from, st)
+		from.free = max(w.now, from.free) + Time(w.Costs.Submit+from.pays())
 		last := w.coming.At
 		if w.coming, w.more = w.next(); !w.more {
 			return nil
@@ -214,10 +226,10 @@ func (w *world) newTask() *task {
 	if n := len(w.spare); n > 0 {
 		t := w.spare[n-1]
 		w.spare = w.spare[:n-1]
-		*t = task{}
+		*t = task{lines: t.lines}
 		return t
 	}
-	return &task{}
+	return &task{lines: w.newTaskLines()}
 }
 
 // queueUp puts a task where the policy of a submitter says, and wakes a worker.
@@ -228,7 +240,8 @@ func (w *world) queueUp(t *task, from *process, st sched.Task) {
 	}
 	w.slots[q].queue[t.class].add(t)
 	w.count(&w.slots[q], t, 1)
-	w.wakeFor(q)
+	w.touch(st.Submitter, w.slots[q].lines.queue[t.class], true)
+	w.wakeFor(q, st.Submitter)
 }
 
 // count keeps the figures of a slot that a task comes to or leaves.
@@ -242,28 +255,32 @@ func (w *world) count(p *process, t *task, by int) {
 }
 
 // wakeFor wakes the worker whose queue it is, if it sleeps, else any that does.
-func (w *world) wakeFor(q sched.Slot) {
-	if q > 0 && w.wake(q) {
+func (w *world) wakeFor(q, by sched.Slot) {
+	if q > 0 && w.wake(q, by) {
 		return
 	}
-	w.wakeAny()
+	w.wakeAny(by)
 }
 
-func (w *world) wakeAny() {
+func (w *world) wakeAny(by sched.Slot) {
 	for i, set := range w.sleeping {
 		if set != 0 {
-			w.wake(sched.Slot(i<<6 + bits.TrailingZeros64(set)))
+			w.wake(sched.Slot(i<<6+bits.TrailingZeros64(set)), by)
 			return
 		}
+		w.touchSleepers(by, sched.Slot(i<<6), false)
 	}
 }
 
-func (w *world) wake(s sched.Slot) bool {
+func (w *world) wake(s, by sched.Slot) bool {
 	p, word, bit := &w.slots[s], &w.sleeping[s>>6], uint64(1)<<(s&63)
+	w.touchSleepers(by, s, false)
 	if *word&bit == 0 {
 		return false
 	}
 	*word &^= bit
+	w.touchSleepers(by, s, true)
+	w.touch(by, p.lines.park, true)
 	if !p.waking {
 		p.waking = true
 		w.agenda.push(Event{At: w.now + Time(w.Costs.Wake), Kind: Woken, Worker: s, Task: -1})
