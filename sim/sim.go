@@ -83,6 +83,8 @@ type Config struct {
 	Restart Intensity    // zero is the default of so many workers
 	Limits  WorkerLimits // zero is the default
 	Observe func(Event)  // is told of each event; nil for nobody
+
+	Coherence *Coherence // what cache lines take to move; nil: they are not looked at
 }
 
 // WorkerResult is what one worker did.
@@ -107,6 +109,7 @@ type Result struct {
 	Late     int     // ended after their deadlines
 	Lost     Span    // work of attempts that died
 	Workers  []WorkerResult
+	Traffic  Traffic // with Coherence
 	Events   int
 	Hash     uint64 // of all events
 }
@@ -137,6 +140,9 @@ func Run(c Config, next func() (Task, bool)) (Result, error) {
 	if err := w.run(); err != nil {
 		return Result{}, fmt.Errorf("sim: %w", err)
 	}
+	if w.caches != nil {
+		w.res.Traffic = w.caches.traffic
+	}
 	return w.res, nil
 }
 
@@ -164,6 +170,11 @@ func (c *Config) check() error {
 	for i, cpu := range c.CPUs {
 		if cpu.Speed < 1 || cpu.Speed > sched.FullSpeed {
 			return fmt.Errorf("CPU %d has speed %d: 1 to %d are possible", i, cpu.Speed, sched.FullSpeed)
+		}
+	}
+	if c.Coherence != nil {
+		if err := c.Coherence.check(len(c.CPUs)); err != nil {
+			return err
 		}
 	}
 	known := func(s sched.Slot) bool { return s >= 1 && int(s) <= len(c.CPUs) }

@@ -2,6 +2,7 @@ package sim
 
 import (
 	"math"
+	"slices"
 
 	"github.com/tutti-run/tutti/sched"
 )
@@ -16,18 +17,23 @@ func (w *world) work(s sched.Slot, cost Span) {
 		steal, ok := w.find(s)
 		if !ok {
 			w.sleeping[s>>6] |= 1 << (s & 63)
+			w.touchSleepers(s, s, true)
+			p.owes = 0 // it sleeps, and has the time
 			return
 		}
 		cost += steal
 		cost += w.assigned()
 	}
 	t := p.batch[0]
-	p.batch = p.batch[1:]
+	p.batch = slices.Delete(p.batch, 0, 1) // keeps its memory, which [1:] gives away bit by bit
 	w.count(p, t, -1)
 	p.running, p.began = t, w.now
 	w.running++
 	w.idle = 0
-	cost += w.Costs.Dispatch + w.lasts(s, t)
+	w.touch(s, p.lines.batch, true)
+	w.touch(s, t.lines.word, true)
+	w.touch(s, t.lines.descriptor, false)
+	cost += w.Costs.Dispatch + p.pays() + w.lasts(s, t)
 	kind := End
 	if t.Poison {
 		kind = Die
@@ -64,7 +70,7 @@ func (w *world) lasts(s sched.Slot, t *task) Span {
 func (w *world) find(s sched.Slot) (cost Span, ok bool) {
 	p := &w.slots[s]
 	for class := range sched.Classes {
-		if w.waiting[class] == 0 {
+		if w.waiting[class] == 0 && w.caches == nil {
 			continue // all looks would be in vain; with many workers they are most of the work
 		}
 		for look := range sched.LooksMax(len(w.CPUs)) {
@@ -83,7 +89,7 @@ func (w *world) find(s sched.Slot) (cost Span, ok bool) {
 				}
 			}
 			if from := &w.slots[take.From]; from.queue[class].len() > 0 || len(p.batch) > 1 {
-				w.wakeAny()
+				w.wakeAny(s)
 			}
 			return cost, true
 		}
@@ -96,6 +102,7 @@ func (w *world) find(s sched.Slot) (cost Span, ok bool) {
 func (w *world) takeFrom(p *process, s sched.Slot, take sched.Take, class int) bool {
 	from := &w.slots[take.From]
 	q := &from.queue[class]
+	w.touch(s, from.lines.queue[class], false)
 	w.taken = w.taken[:0]
 	if take.Ranked {
 		if t := q.takeLowest(take.Least); t != nil {
@@ -104,13 +111,22 @@ func (w *world) takeFrom(p *process, s sched.Slot, take sched.Take, class int) b
 	} else {
 		w.taken = q.take(take.Max, take.Half, w.taken)
 	}
-	if n := len(from.batch); len(w.taken) == 0 && take.From != s && n > 0 && from.class == class {
-		w.taken = append(w.taken, from.batch[n-1])
-		from.batch = from.batch[:n-1]
+	if len(w.taken) > 0 {
+		w.touch(s, from.lines.queue[class], true)
+	} else if take.From != s {
+		w.touch(s, from.lines.batch, false)
+		if n := len(from.batch); n > 0 && from.class == class {
+			w.touch(s, from.lines.batch, true)
+			w.taken = append(w.taken, from.batch[n-1])
+			from.batch = from.batch[:n-1]
+		}
 	}
 	for _, t := range w.taken {
 		w.count(from, t, -1)
 		w.count(p, t, 1)
+	}
+	if len(w.taken) > 0 {
+		w.touch(s, p.lines.batch, true)
 	}
 	p.batch, p.class = append(p.batch[:0], w.taken...), class
 	return len(w.taken) > 0
@@ -126,6 +142,9 @@ func (w *world) end(s sched.Slot) {
 	r.Ran++
 	r.Busy += Span(w.now - p.began)
 	w.res.Done++
+	w.touch(s, t.lines.descriptor, true)
+	w.touch(s, t.lines.word, true)
+	w.collect(t)
 	w.ended(t, p.began)
 	w.work(s, 0)
 }
