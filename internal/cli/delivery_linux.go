@@ -240,7 +240,7 @@ func (d *delivery) settle() {
 		}
 	}
 	if d.err == nil && len(d.noted) > 0 {
-		d.notes.out.Jobs(d.noted...)
+		d.notes.jobs(d.noted, d.screen.say)
 	}
 	d.entries, d.noted = d.entries[:0], d.noted[:0]
 }

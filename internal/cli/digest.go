@@ -27,6 +27,9 @@ const standOut = 5
 func digestOf(runs *journal.Runs, id int) (*digest, error) {
 	d := new(digest)
 	_, err := runs.Read(id, func(j journal.Job) {
+		if j.How == "skipped" { // it never ran
+			return
+		}
 		d.jobs++
 		d.slowest = outstanding(d.slowest, j, func(j *journal.Job) int64 { return int64(j.Runtime) })
 		if j.Memory > 0 {
@@ -73,8 +76,8 @@ func (d *digest) guessed() string {
 	if !ok {
 		return ""
 	}
-	return fmt.Sprintf("%d jobs: half to within %.0f%%, nine of ten to within %.0f%%; together %s",
-		r.Tasks, 100*r.Median, 100*r.Most, offBy(r.Total))
+	return fmt.Sprintf("%s: half to within %.0f%%, nine of ten to within %.0f%%; together %s",
+		plural(r.Tasks, "job"), 100*r.Median, 100*r.Most, offBy(r.Total))
 }
 
 // offBy says how far a guess was off that was so many times what came.

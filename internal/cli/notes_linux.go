@@ -212,6 +212,20 @@ func (n *notes) job(f *finished) journal.Job {
 	}
 }
 
+// jobs notes jobs that have ended. That it cannot is said at once, as a long run leaves
+// time to make room.
+func (n *notes) jobs(ended []journal.Job, say func(string, ...any)) {
+	n.out.Jobs(ended...)
+	n.tell(n.out.Fault(), say)
+}
+
+// tell says why the journal is not whole, if it is not.
+func (n *notes) tell(fault error, say func(string, ...any)) {
+	if fault != nil {
+		say("%v; the run does its work all the same, but what is not noted tutti resume %d would run again: for later runs make room there, or set XDG_STATE_HOME to a folder with more", fault, n.run)
+	}
+}
+
 // total notes how many jobs there are.
 func (n *notes) total(jobs int64) {
 	if n.kept() {
@@ -241,9 +255,8 @@ func (n *notes) close(err error, why string, f *foresight, say func(string, ...a
 	if why == "" { // what was ended early says nothing of a guess
 		end.Guess = f.held(end.End)
 	}
-	if fault := n.out.Close(end); fault != nil {
-		say("%v; run %d cannot be resumed as it was", fault, n.run)
-	} else if fault := n.stdin.lost(); fault != nil {
+	n.tell(n.out.Close(end), say)
+	if fault := n.stdin.lost(); fault != nil {
 		say("the inputs are not kept whole: %v; run %d cannot be resumed as it was", fault, n.run)
 	}
 	return err

@@ -173,8 +173,10 @@ func (r *mapRun) run(jobs iter.Seq[*job]) error {
 	close(r.delivery.quit)
 	<-r.delivery.done
 	o := r.outcome()
-	if r.tuner == nil || o.Why != "" { // which has more to say than how many there were
+	if r.tuner == nil || o.Why != "" {
 		r.screen.summary(o)
+	} else {
+		r.screen.clear() // the report has more to say than how many there were
 	}
 	return r.notes.close(r.leave(), o.Why, r.foresight, r.screen.say)
 }

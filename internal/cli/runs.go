@@ -97,7 +97,7 @@ func listRuns(w io.Writer, most int, asJSON bool) error {
 	for rec, err := range newest {
 		switch {
 		case err != nil:
-			complain("%v", err)
+			complain("%v; remove the file if nobody needs it", err)
 			continue
 		case asJSON:
 			if err := printJSON(w, factsOf(runs, rec)); err != nil {
@@ -399,6 +399,9 @@ func findRun(args []string) (*journal.Runs, *journal.Record, error) {
 		}
 	}
 	rec, err := runs.Read(id, nil)
+	if errors.Is(err, journal.ErrNotJournal) {
+		return nil, nil, fmt.Errorf("%w; name another run, as tutti runs lists them, or remove the file", err)
+	}
 	if errors.Is(err, os.ErrNotExist) {
 		return nil, nil, fmt.Errorf("there is no run %d; nearest to it: %s; tutti runs lists them", id, nearestRuns(ids, id))
 	}

@@ -15,10 +15,10 @@ import (
 const startedPerSlot = 4
 
 // rotates reports whether commands take turns, or the most urgent is first.
-func (p *plan) rotates() bool { return p.Quantum != "" || p.Preempt || p.Priority != "" }
+func (p *plan) rotates() bool { return p.Given("quantum") || p.Preempt || p.Given("priority") }
 
 // suspends reports whether more commands are started than run.
-func (p *plan) suspends() bool { return p.Quantum != "" || p.Preempt }
+func (p *plan) suspends() bool { return p.Given("quantum") || p.Preempt }
 
 // slots is how many commands run at once.
 func (p *plan) slots() int {
@@ -33,6 +33,8 @@ func (p *plan) readTurns() (err error) {
 	switch {
 	case p.Given("started") && !p.suspends():
 		return errors.New("--started says how many commands take turns, and here none do; say --quantum TIME, or --preempt and --priority")
+	case p.Given("priority") && strings.TrimSpace(p.Priority) == "":
+		return fmt.Errorf("--priority %q: no number; say how urgent each job is, as in --priority {2}", p.Priority)
 	case p.Preempt && p.Priority == "":
 		return errors.New("--preempt lets more urgent jobs go first, and all are as urgent; say how urgent each is with --priority, as in --priority {2}")
 	case !p.rotates():
@@ -81,7 +83,7 @@ func urgencyOf(t *command.Text, in command.Job) (int64, error) {
 	}
 	n, err := strconv.ParseInt(strings.TrimSpace(text), 10, 64)
 	if err != nil {
-		return 0, fmt.Errorf("job %d: its --priority is %q, which is no whole number", in.Seq, text)
+		return 0, fmt.Errorf("job %d: its --priority is %q, which is no whole number of up to 18 digits; say one, as in --priority {2}", in.Seq, text)
 	}
 	return n, nil
 }

@@ -104,9 +104,9 @@ const leastQuantum = 10 * Millisecond
 // ParseQuantum reads how long a command runs before others have their turn, such as the
 // value of --quantum.
 func ParseQuantum(s string) (Span, error) {
-	q, err := parseSpan("quantum", s)
+	q, err := parseSpan("--quantum", s)
 	if err == nil && q < leastQuantum {
-		err = fmt.Errorf("quantum %q: to suspend a command and go on with another takes a millisecond or two; say 10ms or more", s)
+		err = fmt.Errorf("--quantum %q: to suspend a command and go on with another takes a millisecond or two; say 10ms or more", s)
 	}
 	return q, err
 }

@@ -115,7 +115,7 @@ const timeMax = 36500 * 24 * 3600
 func objectFlaw(err error) string {
 	why := strings.TrimPrefix(err.Error(), "json: ")
 	if kind, ok := errors.AsType[*json.UnmarshalTypeError](err); ok {
-		why = fmt.Sprintf("%s is a %s and not a %s", kind.Field, kind.Value, kind.Type)
+		why = fmt.Sprintf("%s cannot be a %s", kind.Field, kind.Value)
 	}
 	return fmt.Sprintf("not a task in JSON: %s; expected: %s", why, objectForm)
 }

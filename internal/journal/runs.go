@@ -101,6 +101,11 @@ func (s *Runs) Begin(r Run) (rec *Recorder, id int, stdin *os.File, err error) {
 	rec = newRecorder(f, sides...)
 	r.Format, r.ID = runFormat, id
 	rec.json('R', r)
+	if err = rec.Fault(); err != nil { // without its first line it is the journal of nothing
+		_ = rec.stop()
+		_ = errors.Join(removed(s.StdinPath(id)), removed(s.path(id)))
+		return nil, 0, nil, err
+	}
 	s.index(r.Template, id)
 	return rec, id, stdin, nil
 }
