@@ -25,6 +25,8 @@ func (w *world) work(s sched.Slot, cost Span) {
 	w.count(p, t, -1)
 	p.running, p.began = t, w.now
 	w.running++
+	w.memory += t.Memory
+	w.res.Memory = max(w.res.Memory, w.memory)
 	w.idle = 0
 	cost += w.Costs.Dispatch + w.lasts(s, t)
 	kind := End
@@ -97,9 +99,11 @@ func (w *world) takeFrom(p *process, s sched.Slot, take sched.Take, class int) b
 		w.taken = append(w.taken, from.batch[n-1])
 		from.batch = from.batch[:n-1]
 	}
+	stolen := take.From != s && take.From != sched.Master
 	for _, t := range w.taken {
 		w.count(from, t, -1)
 		w.count(p, t, 1)
+		t.stolen = stolen
 	}
 	p.batch, p.class = append(p.batch[:0], w.taken...), class
 	return len(w.taken) > 0
@@ -109,14 +113,28 @@ func (w *world) takeFrom(p *process, s sched.Slot, take sched.Take, class int) b
 func (w *world) end(s sched.Slot) {
 	p := &w.slots[s]
 	t := p.running
+	w.over(s, false)
 	p.running = nil
-	w.running--
 	r := &w.res.Workers[s-1]
 	r.Ran++
 	r.Busy += Span(w.now - p.began)
 	w.res.Done++
 	w.ended(t, p.began)
 	w.work(s, 0)
+}
+
+// over notes that what a worker ran runs no more.
+func (w *world) over(s sched.Slot, died bool) {
+	p := &w.slots[s]
+	t := p.running
+	w.running--
+	w.memory -= t.Memory
+	if w.Ended != nil {
+		w.Ended(Attempt{
+			Task: t.number, Worker: s, Submitted: t.submitted, Began: p.began, Ended: w.now,
+			Length: t.Length, Stolen: t.stolen, Died: died,
+		})
+	}
 }
 
 // ended notes the end of a task whose last attempt began at a time.

@@ -177,7 +177,7 @@ may crash, hang or be killed while nothing is lost.
 		return fmt.Errorf("%w; %s --help lists the options", err, cmd.CommandPath())
 	})
 	root.CompletionOptions.DisableDefaultCmd = true
-	root.AddCommand(newMap("tutti map"), newRun(), newTune(), newSem("tutti sem"), newLock(), newBarrier(), newChan(), newTopic(), newIPC(), newMan(), newCompletion())
+	root.AddCommand(newMap("tutti map"), newRun(), newTune(), newSim(), newSem("tutti sem"), newLock(), newBarrier(), newChan(), newTopic(), newIPC(), newMan(), newCompletion())
 	root.AddCommand(newRuns(), newShow(), newResume(), newRerun())
 	return root
 }
