@@ -43,12 +43,15 @@ func (s *Study) Gantt(policy string, cpus, rows, points int, makespan float64) (
 	return of, err
 }
 
-// joined adds a span to those of a row. One that is shorter than near, and nearer than
-// that to the last, becomes part of it, whatever it is, unless a death would be hidden.
+// joined adds a span to those of a row. It becomes part of the last one if it lies
+// nearer than near to it and could not be told from it: it is shorter than near, unless
+// it is a death, or it is of the same kind and one of the two is short.
 func joined(row []Span, s Span, near float64) []Span {
+	const short = 8 // times near
 	if n := len(row); n > 0 && s.From-row[n-1].To < near {
 		last := &row[n-1]
-		if s.Kind == last.Kind || s.To-s.From < near && s.Kind != Died {
+		long, longLast := s.To-s.From, last.To-last.From
+		if s.Kind == last.Kind && min(long, longLast) < short*near || long < near && s.Kind != Died {
 			last.To = s.To
 			return row
 		}

@@ -225,8 +225,11 @@ func TestGantt(t *testing.T) {
 	s := of(1, 1, 4, 2)
 	rows, err := s.Gantt("aged-priority", 2, 64, 100, 5)
 	slices.SortFunc(rows, func(a, b []Span) int { return cmp.Compare(a[len(a)-1].To, b[len(b)-1].To) })
-	if want := [][]Span{{{0, 3, Worked}}, {{0, 5, Worked}}}; err != nil || !reflect.DeepEqual(rows, want) {
+	if want := [][]Span{{{0, 1, Worked}, {1, 3, Worked}}, {{0, 1, Worked}, {1, 5, Worked}}}; err != nil || !reflect.DeepEqual(rows, want) {
 		t.Fatalf("%v, %v, want %v", rows, err, want)
+	}
+	if rows, err = s.Gantt("aged-priority", 1, 64, 4, 8); err != nil || !reflect.DeepEqual(rows, [][]Span{{{0, 8, Worked}}}) {
+		t.Errorf("in a picture of four points: %v, %v", rows, err)
 	}
 	many := &Study{Work: drawn(t, 20_000, "exp:1ms", 0)}
 	makespan := run(t, many, "work-stealing", 3).Makespan
