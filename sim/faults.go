@@ -58,7 +58,7 @@ func (w *world) die(s sched.Slot) {
 	p := &w.slots[s]
 	p.alive = false
 	if p.running != nil {
-		w.running--
+		w.over(s, true)
 		lost := Span(w.now - p.began)
 		w.res.Lost += lost
 		w.res.Workers[s-1].Busy += lost

@@ -39,6 +39,8 @@ type Task struct {
 	MaxAttempts int  // 0 is 3
 	AtMostOnce  bool // a crash is the end of it
 	Poison      bool // it kills its worker when it would have ended
+
+	Memory int64 // bytes that it needs while it runs
 }
 
 // Costs are what the engine's own steps take.
@@ -80,11 +82,24 @@ type Config struct {
 	Seed    uint64
 	Costs   Costs
 	Faults  Faults
-	Restart Intensity    // zero is the default of so many workers
-	Limits  WorkerLimits // zero is the default
-	Observe func(Event)  // is told of each event; nil for nobody
+	Restart Intensity     // zero is the default of so many workers
+	Limits  WorkerLimits  // zero is the default
+	Observe func(Event)   // is told of each event; nil for nobody
+	Ended   func(Attempt) // is told of each attempt that ended; nil for nobody
 
 	Coherence *Coherence // what cache lines take to move; nil: they are not looked at
+}
+
+// Attempt is one run of a task in one worker, when it has ended.
+type Attempt struct {
+	Task      int // counted from 0 in the order of submission
+	Worker    sched.Slot
+	Submitted Time // the task
+	Began     Time // what it cost to find and to begin it included
+	Ended     Time
+	Length    Span // the task's
+	Stolen    bool // it had been taken from another worker
+	Died      bool // its worker did, and the task may be tried again
 }
 
 // WorkerResult is what one worker did.
@@ -108,6 +123,7 @@ type Result struct {
 	Response float64 // sum over tasks in ns, from submission to the end
 	Late     int     // ended after their deadlines
 	Lost     Span    // work of attempts that died
+	Memory   int64   // the most that tasks under way needed at once, in bytes
 	Workers  []WorkerResult
 	Traffic  Traffic // with Coherence
 	Events   int
@@ -202,6 +218,8 @@ func (t *Task) check(n int, workers int, last Time) error {
 		return fmt.Errorf("task %d is submitted at %d, before the one that was given before it, at %d", n, t.At, last)
 	case t.Submitter < 0 || int(t.Submitter) > workers || t.Affinity < 0 || int(t.Affinity) > workers:
 		return fmt.Errorf("task %d names workers %d and %d: they are 1 to %d, and 0 is the master or any", n, t.Submitter, t.Affinity, workers)
+	case t.Memory < 0:
+		return fmt.Errorf("task %d needs %d bytes of memory: 0 or more are possible", n, t.Memory)
 	case t.MaxAttempts < 0:
 		return fmt.Errorf("task %d has %d attempts: 1 or more are possible, and 0 for the default", n, t.MaxAttempts)
 	}

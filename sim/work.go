@@ -29,6 +29,8 @@ func (w *world) work(s sched.Slot, cost Span) {
 	w.count(p, t, -1)
 	p.running, p.began = t, w.now
 	w.running++
+	w.memory += t.Memory
+	w.res.Memory = max(w.res.Memory, w.memory)
 	w.idle = 0
 	w.touch(s, p.lines.batch, true)
 	w.touch(s, t.lines.word, true)
@@ -121,9 +123,11 @@ func (w *world) takeFrom(p *process, s sched.Slot, take sched.Take, class int) b
 			from.batch = from.batch[:n-1]
 		}
 	}
+	stolen := take.From != s && take.From != sched.Master
 	for _, t := range w.taken {
 		w.count(from, t, -1)
 		w.count(p, t, 1)
+		t.stolen = stolen
 	}
 	if len(w.taken) > 0 {
 		w.touch(s, p.lines.batch, true)
@@ -136,8 +140,8 @@ func (w *world) takeFrom(p *process, s sched.Slot, take sched.Take, class int) b
 func (w *world) end(s sched.Slot) {
 	p := &w.slots[s]
 	t := p.running
+	w.over(s, false)
 	p.running = nil
-	w.running--
 	r := &w.res.Workers[s-1]
 	r.Ran++
 	r.Busy += Span(w.now - p.began)
@@ -147,6 +151,20 @@ func (w *world) end(s sched.Slot) {
 	w.collect(t)
 	w.ended(t, p.began)
 	w.work(s, 0)
+}
+
+// over notes that what a worker ran runs no more.
+func (w *world) over(s sched.Slot, died bool) {
+	p := &w.slots[s]
+	t := p.running
+	w.running--
+	w.memory -= t.Memory
+	if w.Ended != nil {
+		w.Ended(Attempt{
+			Task: t.number, Worker: s, Submitted: t.submitted, Began: p.began, Ended: w.now,
+			Length: t.Length, Stolen: t.stolen, Died: died,
+		})
+	}
 }
 
 // ended notes the end of a task whose last attempt began at a time.

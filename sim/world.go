@@ -20,6 +20,7 @@ type task struct {
 	submitted Time
 	attempt   int
 	alone     bool
+	stolen    bool // from another worker, by the one that has it now
 	returned  int
 	lines     taskLines
 }
@@ -62,11 +63,12 @@ type world struct {
 
 	next    func() (Task, bool)
 	coming  Task
-	more    bool // coming is to be submitted
-	numbers int  // tasks submitted
-	open    int  // tasks that have not ended
-	running int  // in living workers
-	idle    int  // events since a task was last begun
+	more    bool  // coming is to be submitted
+	numbers int   // tasks submitted
+	open    int   // tasks that have not ended
+	running int   // in living workers
+	memory  int64 // of these
+	idle    int   // events since a task was last begun
 	res     Result
 	actions []core.Action
 	taken   []*task

@@ -87,7 +87,8 @@ func (b Bars) draw(c *canvas) {
 		if staggered && g%2 == 1 {
 			line += 13
 		}
-		c.Text(middle, line, name, class("tick mid"))
+		half := letterWidth * float64(len([]rune(name))) / 2
+		c.Text(min(middle, width-half), line, name, class("tick mid")) // the last may be long
 	}
 	c.Line(c.left, foot, c.right, foot, class("axis"))
 	c.Text((c.left+c.right)/2, c.bottom+44, b.X, class("label mid"))

@@ -91,16 +91,19 @@ func (g Gantt) draw(c *canvas) {
 	c.Line(c.left, c.top, c.left, c.bottom, class("axis"))
 }
 
-// merged joins spans of a kind that lie closer together than pixel, and drops what is
-// shorter than it beside others of its size. So a row has no more areas than twice its
-// width in pixels, though it ran a million tasks.
+// merged joins spans that lie closer together than pixel: small ones of a kind, so that
+// tasks stay apart where one can see where each ends, and what is shorter than pixel
+// with whatever is beside it. So a row has no more areas than twice its width in
+// pixels, though it ran a million tasks.
 func merged(spans []Span, pixel float64) []Span {
+	const small = 6 // pixels
 	var out []Span
 	for _, s := range spans {
 		if n := len(out); n > 0 {
 			last := &out[n-1]
+			long, longLast := s.To-s.From, last.To-last.From
 			near := s.From-last.To < pixel
-			if near && (s.Kind == last.Kind || s.To-s.From < pixel) {
+			if near && (s.Kind == last.Kind && min(long, longLast) < small*pixel || long < pixel) {
 				last.To = s.To
 				continue
 			}

@@ -161,7 +161,7 @@ func commands() map[string]func() *cobra.Command {
 		semaphoreName: func() *cobra.Command { return newSem("tutti sem") },
 		"run":         newRun, "runs": newRuns, "show": newShow, "resume": newResume, "rerun": newRerun,
 		"lock": newLock, "barrier": newBarrier, "chan": newChan, "topic": newTopic, "ipc": newIPC,
-		"tune": newTune, "man": newMan, "completion": newCompletion,
+		"tune": newTune, "sim": newSim, "man": newMan, "completion": newCompletion,
 	}
 }
 

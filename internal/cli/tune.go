@@ -86,17 +86,8 @@ func (t *tuning) read(long, workers string) (err error) {
 	if t.budget <= 0 {
 		return fmt.Errorf("--for %s: there is no time to measure anything; give some seconds, as in --for 10s", long)
 	}
-	switch filepath.Ext(t.chart) {
-	case ".svg", ".html":
-	default:
-		if t.chart != "" {
-			return fmt.Errorf("--chart %s: the name of the file tells what to draw, and must end with .svg or .html", t.chart)
-		}
-	}
-	if folder := filepath.Dir(t.chart); t.chart != "" {
-		if info, err := os.Stat(folder); err != nil || !info.IsDir() { // said before it has cost time
-			return fmt.Errorf("--chart %s: there is no folder %s; make it, or name a file elsewhere", t.chart, folder)
-		}
+	if err := checkChart(t.chart); err != nil {
+		return err
 	}
 	if t.output && t.json {
 		return fmt.Errorf("--output and --json would both print to standard output: leave one out")
@@ -105,6 +96,23 @@ func (t *tuning) read(long, workers string) (err error) {
 		t.numbers, err = tune.ParseNumbers(workers)
 	}
 	return err
+}
+
+// checkChart says, before it has cost time, that no chart can be drawn into a file.
+func checkChart(name string) error {
+	switch filepath.Ext(name) {
+	case ".svg", ".html":
+	default:
+		if name != "" {
+			return fmt.Errorf("--chart %s: the name of the file tells what to draw, and must end with .svg or .html", name)
+		}
+	}
+	if folder := filepath.Dir(name); name != "" {
+		if info, err := os.Stat(folder); err != nil || !info.IsDir() {
+			return fmt.Errorf("--chart %s: there is no folder %s; make it, or name a file elsewhere", name, folder)
+		}
+	}
+	return nil
 }
 
 // tuneCommand carries out tutti tune.

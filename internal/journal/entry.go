@@ -71,8 +71,8 @@ func (e Entry) appendTo(b []byte) ([]byte, error) {
 	return b, nil
 }
 
-// parseEntry reads a line without its newline.
-func parseEntry(line []byte) (Entry, error) {
+// ParseEntry reads a line without its newline. The error says which column is wrong.
+func ParseEntry(line []byte) (Entry, error) {
 	fields := bytes.SplitN(line, []byte("\t"), 9)
 	if len(fields) != 9 {
 		return Entry{}, fmt.Errorf("%d columns of 9", len(fields))

@@ -28,7 +28,7 @@ func TestEntryLine(t *testing.T) {
 			t.Errorf("%+v: %q, %v; want %q", tt.e, got, err, tt.want)
 			continue
 		}
-		back, err := parseEntry([]byte(strings.TrimSuffix(tt.want, "\n")))
+		back, err := ParseEntry([]byte(strings.TrimSuffix(tt.want, "\n")))
 		if tt.e.Host == "" {
 			tt.e.Host = ":"
 		}
@@ -63,7 +63,7 @@ func TestEntryThatNoLineCanHold(t *testing.T) {
 func TestParseEntryErrors(t *testing.T) {
 	t.Parallel()
 	good := []string{"1", ":", "1.5", "     0.004", "0", "4", "1", "0", "cmd"}
-	if _, err := parseEntry([]byte(strings.Join(good, "\t"))); err != nil {
+	if _, err := ParseEntry([]byte(strings.Join(good, "\t"))); err != nil {
 		t.Fatal(err)
 	}
 	for column, bad := range map[int][]string{
@@ -76,12 +76,12 @@ func TestParseEntryErrors(t *testing.T) {
 		for _, v := range bad {
 			fields := append([]string(nil), good...)
 			fields[column] = v
-			if e, err := parseEntry([]byte(strings.Join(fields, "\t"))); err == nil {
+			if e, err := ParseEntry([]byte(strings.Join(fields, "\t"))); err == nil {
 				t.Errorf("column %d %q: %+v", column, v, e)
 			}
 		}
 	}
-	if _, err := parseEntry([]byte("1\t:\t1")); err == nil {
+	if _, err := ParseEntry([]byte("1\t:\t1")); err == nil {
 		t.Error("3 columns are an entry")
 	}
 }

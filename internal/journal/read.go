@@ -50,7 +50,7 @@ func Read(r io.Reader) iter.Seq2[Entry, error] {
 			}
 			var e Entry
 			if err == nil {
-				e, err = parseEntry(line)
+				e, err = ParseEntry(line)
 			}
 			if err != nil {
 				yield(Entry{}, fmt.Errorf("line %d: %w", l.n, err))

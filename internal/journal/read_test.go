@@ -101,7 +101,7 @@ func FuzzRead(f *testing.F) {
 				}
 				continue
 			}
-			back, err := parseEntry(b[:len(b)-1])
+			back, err := ParseEntry(b[:len(b)-1])
 			if err != nil || !sameEntry(back, e) {
 				t.Fatalf("%+v became %+v, %v", e, back, err)
 			}

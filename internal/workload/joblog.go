@@ -1,0 +1,61 @@
+package workload
+
+import (
+	"bytes"
+	"fmt"
+	"io"
+	"time"
+
+	"github.com/tutti-run/tutti/internal/journal"
+	"github.com/tutti-run/tutti/sim"
+)
+
+// ReadJobLog reads a job log, with GNU parallel's columns: a command a line, of which
+// only how long it ran counts. All are there at the start, in the order of the log, as
+// the inputs of a run are. Broken lines are an error, or with skipBad are counted.
+func ReadJobLog(in io.Reader, name string, skipBad bool) (*Workload, error) {
+	w := &Workload{Name: name, Commands: true}
+	first := true
+	err := lines(in, skipBad, &w.Bad, func(line []byte) error {
+		if first {
+			if first = false; !IsJobLog(line) {
+				return journal.ErrNotJobLog
+			}
+			return nil
+		}
+		e, err := journal.ParseEntry(line)
+		if err != nil {
+			return &badLine{err}
+		}
+		j, err := Ran(e.Runtime)
+		if err != nil {
+			return &badLine{err}
+		}
+		return w.add(j)
+	})
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", name, err)
+	}
+	return w, nil
+}
+
+// IsJobLog reports whether a file that begins so is a job log.
+func IsJobLog(begin []byte) bool { return bytes.HasPrefix(begin, []byte("Seq\tHost\tStarttime\t")) }
+
+// Ran is the job of a command that took so long.
+func Ran(took time.Duration) (Job, error) {
+	length, err := span(took.Seconds())
+	return Job{Length: length, Expected: length, CPUs: 1}, err
+}
+
+// FromRun makes a workload of the jobs of a recorded run, which may be called for one
+// after the other.
+func FromRun(name string, jobs []time.Duration) *Workload {
+	w := &Workload{Name: name, Commands: true}
+	for _, took := range jobs {
+		// The clock may have been set back while a job ran.
+		length := sim.Span(min(max(took, 0), time.Duration(LengthMax)))
+		w.Jobs = append(w.Jobs, Job{Length: length, Expected: length, CPUs: 1})
+	}
+	return w
+}
