@@ -233,12 +233,12 @@ func (p *picture) addOwner(s *Space, i int, r *waitfor.ResourceState) {
 	if slot < 0 {
 		return
 	}
-	agent, since, home := loadWord(&m.agent), loadWord(&m.since), p.home(slot)
-	if agent == 0 || home < 0 || m.word.Load()&mutexOwner != w&mutexOwner || loadWord(&m.agent) != agent {
+	by, since, home := m.holder(), loadWord(&m.since), p.home(slot)
+	if by.slot() != slot || home < 0 || m.word.Load()&mutexOwner != w&mutexOwner || m.holder() != by {
 		r.Open = true
 		return
 	}
-	a := p.agentOf(agentKey{home, agent}, since)
+	a := p.agentOf(agentKey{home, by.agent()}, since)
 	r.Holds = append(r.Holds, waitfor.Hold{Agent: a, Units: 1})
 	// Nobody waits for a mutex that he holds: he has just got it, and not said so yet.
 	// Through another slot he does.
