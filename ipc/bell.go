@@ -122,12 +122,9 @@ const (
 type caller struct{ agent, pc, cycles uint64 }
 
 // await tries until it is done, the other side has closed, or ctx is done; between
-// tries it sleeps on b. It makes a claim on the object meanwhile.
+// tries it sleeps on b. It makes a claim on the object meanwhile. The caller has entered
+// the space, before it tried for a while: what a try does is not to meet Close.
 func (s *Space) await(ctx context.Context, object int, b *bell, units int64, who caller, try func() verdict) (verdict, error) {
-	if err := s.enter(); err != nil {
-		return blocked, err
-	}
-	defer s.leave()
 	i, err := s.claim(object, units, false, who.agent, who.pc, who.cycles)
 	if err != nil {
 		return blocked, err

@@ -15,12 +15,11 @@ func blankMutex(s *Space, object int) bool {
 	return stateOf[mutexState](&s.objects[object]).word.Load()&^mutexWaiters == 0
 }
 
-// blankUnits goes by the units that an object was made with. Flags are kept: an owner
-// died, or what is known of how a semaphore is used, which spares false alarms.
+// blankUnits goes by the units, and the kind of semaphore, that an object was made with.
 func blankUnits(s *Space, object int) bool {
 	o := &s.objects[object]
 	u := stateOf[unitState](o)
-	return o.flags.Load() == 0 && u.taken.Load() == 0 && u.total.Load() == u.made
+	return o.flags.Load()&^flagOwned == 0 && u.taken.Load() == 0 && u.total.Load() == u.made
 }
 
 func blankEvent(s *Space, object int) bool {

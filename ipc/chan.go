@@ -276,6 +276,10 @@ func (r *ring) wait(ctx context.Context, send bool, who caller, try func() verdi
 	if err := ctx.Err(); err != nil {
 		return context.Cause(ctx)
 	}
+	if err := r.s.enter(); err != nil {
+		return err
+	}
+	defer r.s.leave() // behind passOn
 	v := sp.spin(try)
 	if v != blocked {
 		return r.error(v)

@@ -65,8 +65,12 @@ func (s *Space) Counter(name string) (*Counter, error) {
 	return c, nil
 }
 
-// Add adds n, which may be negative. The sum wraps at 64 bits.
+// Add adds n, which may be negative. The sum wraps at 64 bits. In a closed space it does
+// nothing.
 func (c *Counter) Add(n int64) {
+	if c.s.closing.Load() {
+		return // the memory may be another's
+	}
 	// Numbers that follow each other have products whose upper bits lie far apart.
 	h := self()*0x9e37_79b9_7f4a_7c15 + c.slot
 	c.stripes[h>>(64-counterBits)&(counterStripes-1)].n.Add(n)

@@ -374,3 +374,32 @@ func TestGotItStopped(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// Goroutines of all processes have the same numbers: one that is told of the word of
+// one moment and of the holder of a later one must not take the other process's for
+// itself, nor write where that is.
+func TestHolderOfAnotherProcess(t *testing.T) {
+	t.Parallel()
+	spaces := heapSpaces(t, 2, Options{})
+	s := spaces[0]
+	m, o := must(s.Mutex("m")), must(s.Once("o"))
+	m.m.word.Store(s.owner) // a sister of this goroutine had it
+	o.o.word.Store(s.owner)
+	m.m.setHolder(spaces[1].holder(self())) // one of the same number has it now
+	o.o.setHolder(spaces[1].holder(self()))
+	given, cancel := context.WithCancel(t.Context())
+	cancel()
+	for what, err := range map[string]error{
+		"lock": m.Lock(given), "transaction": s.Txn(given, func(tx *Txn) error { return tx.Lock(m) }),
+		"once": o.Do(given, func() error { return nil }),
+	} {
+		if !errors.Is(err, context.Canceled) {
+			t.Errorf("%s: %v", what, err)
+		}
+	}
+	if err := m.Unlock(); err != ErrNotOwner {
+		t.Errorf("unlock: %v", err)
+	}
+	m.m.word.Store(0)
+	o.o.word.Store(0)
+}

@@ -29,7 +29,8 @@ import (
 //	OPEN     → UNOPENED  the last process that leaves, or who buries it; Remove
 //	UNOPENED → OPEN      find, directory's latch held
 //	UNOPENED → GOING     who needs room, or Remove; directory's and object's latches held
-//	GOING    → FREE      the same; or, if he died, the next who takes the directory's latch
+//	GOING    → FREE      the same; or, if he died, the next who takes the directory's
+//	                     latch, which is torn, before he looks at anything
 //
 // When room is needed only what is as it was made goes: a lock that is free, a channel
 // that is empty. Who comes later and makes it anew sees no difference. What a process
@@ -101,19 +102,22 @@ func (o *object) endForgetting() {
 // makeRoom forgets all that nobody has open and that is as it was made. The
 // directory's latch is held.
 func (s *Space) makeRoom() {
-	ordered := s.inOrderPairs()
+	var unopened []int // they stay so
 	for i := range s.objects {
 		o := &s.objects[i]
-		if o.kind.Load() == 0 || o.opened() || o.rank.Load() != 0 || ordered[uint32(i)] {
+		if o.kind.Load() != 0 && !o.opened() && o.rank.Load() == 0 && o.how().blank != nil {
+			unopened = append(unopened, i)
+		}
+	}
+	// After that: what order somebody learnt of a lock he had written before he left.
+	ordered := s.inOrderPairs()
+	for _, i := range unopened {
+		if ordered[uint32(i)] {
 			continue
 		}
-		blank := o.how().blank
-		if blank == nil {
-			continue
-		}
-		s.lock(i)
+		o := s.lock(i)
 		at("forget-looking")
-		if blank(s, i) {
+		if o.how().blank(s, i) {
 			s.forget(i)
 		}
 		s.unlock(o)
@@ -160,7 +164,8 @@ func (s *Space) inOrderPairs() map[uint32]bool {
 // room are free. No other process may have it open, that is, have got it from its
 // [Space] and not closed that; and nobody may hold it or wait for it: else the error
 // wraps [ErrInUse]. This process must be done with it: what it got of that name before
-// must not be used again.
+// must not be used again. A lock whose order to others was learnt, see
+// Options.CheckOrder, stays as long as the space.
 //
 // Locks and the like need not be removed where processes come and go: when the space
 // has no room for another name, it forgets all that no process has open and that is as
@@ -175,7 +180,7 @@ func (s *Space) Remove(name string) error {
 	defer s.drop(&s.head.directory)
 	for i := range s.objects {
 		o := &s.objects[i]
-		if o.endForgetting(); o.kind.Load() == 0 || pinned(o.name[:]) != name {
+		if o.kind.Load() == 0 || pinned(o.name[:]) != name {
 			continue
 		}
 		if err := s.removable(i); err != nil {
@@ -198,6 +203,9 @@ func (s *Space) removable(i int) error {
 	if kind == kindTxns || kind == kindOrder {
 		return errors.New("the space needs it itself; remove the space when no process has it open")
 	}
+	if s.inOrderPairs()[uint32(i)] {
+		return errors.New("in which order it is taken was learnt (CheckOrder), and would apply to what has its place next; use it again under this name, or remove the space when no process has it open")
+	}
 	var by []string
 	for slot := range s.members {
 		if slot != s.slot && o.openedBy(slot) {
@@ -208,10 +216,24 @@ func (s *Space) removable(i int) error {
 	switch {
 	case len(by) > 0:
 		return fmt.Errorf("%w: %s has it open; end it, or have it close the space", ErrInUse, strings.Join(by, ", "))
-	case s.claimed(i), kind == kindMutex && stateOf[mutexState](o).word.Load()&mutexOwner != 0:
+	case s.engaged(i), owned(kind) && stateOf[mutexState](o).word.Load()&mutexOwner != 0:
 		return fmt.Errorf("%w: this process holds it or waits for it; give it back first", ErrInUse)
 	}
 	return nil
+}
+
+// engaged reports whether any claim is about an object, be it of one whose wait was ended
+// and who has not seen that yet.
+func (s *Space) engaged(object int) bool {
+	for i := range s.claims {
+		switch w := s.claims[i].load(); w.state() {
+		case claimHeld, claimWaiting, claimAborted:
+			if w.object() == object {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // noRoom is the error of a space that has as many objects as it can have.

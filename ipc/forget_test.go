@@ -48,6 +48,7 @@ func TestWhatIsForgotten(t *testing.T) {
 		"an rwmutex of a dead": {use: func(s *Space) error { return must(s.RWMutex("x")).Lock(ctx) }, kept: true},
 		"readers":              {use: func(s *Space) error { return must(s.RWMutex("x")).RLock(ctx) }},
 		"a semaphore":          {use: func(s *Space) error { return must(s.Semaphore("x", 3)).Acquire(ctx, 2) }},
+		"an owned semaphore":   {use: func(s *Space) error { return must(s.OwnedSemaphore("x", 3)).Acquire(ctx, 2) }},
 		"units that came":      {use: func(s *Space) error { return must(s.Semaphore("x", 3)).Add(1) }, kept: true},
 		"a cond":               {use: func(s *Space) error { must(s.Cond("x", must(s.Mutex("m")))).Signal(); return s.Remove("m") }},
 		"a barrier":            {use: func(s *Space) error { return must(s.Barrier("x", 1)).Wait(ctx) }},

@@ -257,7 +257,7 @@ func (s *Space) state(i int) {
 		if !owned(o.kind.Load()) {
 			continue
 		}
-		if m := stateOf[mutexState](o); ours(int(m.word.Load()&mutexOwner)-1) && loadWord(&m.agent) == agent {
+		if m := stateOf[mutexState](o); ours(m.holder().slot()) && m.holder().agent() == agent {
 			m.site.write(lineOf(loadWord(&m.pc)))
 			o.site.Store(1)
 		}

@@ -22,7 +22,7 @@ import (
 
 // killScenarios are those of which one process can do its part alone.
 func killScenarios() (all []lockScenario) {
-	for _, sc := range slices.Concat(lockScenarios, txnScenarios, messageScenarios) {
+	for _, sc := range slices.Concat(lockScenarios, txnScenarios, bankerScenarios, messageScenarios, callScenarios) {
 		if sc.on == nil {
 			all = append(all, sc)
 		}

@@ -135,10 +135,16 @@ func (s *Space) find(kind uint32, name string, prepare func(o *object) error) (i
 	return i, err
 }
 
-// takeDirectory takes the latch with which objects are made and forgotten.
+// takeDirectory takes the latch with which objects are made and forgotten. What somebody
+// died over is ended first: nobody is to look at the memory of a row that is GOING. An
+// object that was half made is still free.
 func (s *Space) takeDirectory() {
 	if s.take(&s.head.directory) {
-		s.head.directory.mended() // an object that was half made is still free
+		for i := range s.objects {
+			s.objects[i].endForgetting()
+		}
+		at("directory-mended")
+		s.head.directory.mended()
 	}
 }
 
@@ -151,7 +157,6 @@ func (s *Space) findOrMake(kind uint32, name string, prepare func(o *object) err
 	spare := -1
 	for i := range s.objects {
 		o := &s.objects[i]
-		o.endForgetting()
 		switch k := o.kind.Load(); {
 		case k == 0:
 			if spare < 0 {

@@ -34,7 +34,8 @@ func (s *Space) Once(name string) (*Once, error) {
 
 // Do calls f unless it was done before, and otherwise waits until somebody has done
 // it. If f returns an error, which is returned, or the process dies in it, it is not
-// done, and the next one tries.
+// done, and the next one tries. Nor is it if the space is closed while f runs: then the
+// error of an f that came to its end is ErrClosed.
 //
 //go:noinline
 func (o *Once) Do(ctx context.Context, f func() error) error {
@@ -45,14 +46,15 @@ func (o *Once) Do(ctx context.Context, f func() error) error {
 		case w == onceDone:
 			shm.Acquire(ptr(&o.o.word))
 			return nil
-		case w == 0 && o.s.closing.Load():
-			return ErrClosed
-		case w == 0 && o.o.word.CompareAndSwap(0, o.s.owner):
-			o.o.own(agent, pc, cycles)
-			return o.do(f)
-		case w == o.s.owner && loadWord(&o.o.agent) == agent:
+		case w == 0:
+			if begun, err := o.begin(agent, pc, cycles); begun {
+				return o.do(f)
+			} else if err != nil {
+				return err
+			}
+		case o.o.holder() == o.s.holder(agent):
 			return o.s.inItsWay(o.i, pc, errRecursive)
-		case w != 0:
+		default:
 			err := o.s.waitWord(ctx, o.i, &o.o.word, agent, pc, cycles, func(now uint32) bool { return now != w })
 			if err != nil {
 				return err
@@ -61,12 +63,33 @@ func (o *Once) Do(ctx context.Context, f func() error) error {
 	}
 }
 
+// begin has this process be about it, unless another one is by now.
+func (o *Once) begin(agent, pc, cycles uint64) (begun bool, err error) {
+	if err := o.s.enter(); err != nil {
+		return false, err
+	}
+	defer o.s.leave()
+	if begun = o.o.word.CompareAndSwap(0, o.s.owner); begun {
+		o.o.own(o.s.holder(agent), pc, cycles)
+	}
+	return begun, nil
+}
+
 // do calls f. When f panics, or ends its goroutine, it is not done.
 func (o *Once) do(f func() error) (err error) {
 	at("once-begun")
 	end := uint32(0)
 	defer func() {
-		storeWord(&o.o.agent, 0)
+		// Close does not wait for f, and gives back what this process is about: from then
+		// on the word is another's, or of another name.
+		if closed := o.s.enter(); closed != nil {
+			if end == onceDone {
+				err = closed
+			}
+			return
+		}
+		defer o.s.leave()
+		o.o.setHolder(0)
 		o.s.objects[o.i].site.Store(0)
 		at("once-wiped")
 		shm.Release(ptr(&o.o.word))
@@ -88,7 +111,7 @@ func buryOnce(s *Space, object, slot int) {
 	if o.word.Load() != uint32(slot)+1 {
 		return
 	}
-	storeWord(&o.agent, 0)
+	o.setHolder(0)
 	s.objects[object].site.Store(0)
 	at("once-nameless")
 	if o.word.CompareAndSwap(uint32(slot)+1, 0) {

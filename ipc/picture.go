@@ -26,7 +26,8 @@ type picture struct {
 	waitfor.Picture
 	agents  []party
 	index   map[agentKey]waitfor.Agent
-	objects []int // by resource
+	objects []int    // by resource
+	kinds   []uint32 // likewise: a row may be another object's before all claims are read
 	byRow   map[int]waitfor.Resource
 	homes   []int                      // by slot, see homes
 	ends    map[waitfor.Resource]int64 // how many goroutines serve a channel, where that is declared
@@ -59,10 +60,7 @@ type waitAt struct {
 // wait any more, but for the one with claim self, which wants to know why; nor does a
 // transaction that gives way to an older one.
 func (s *Space) look(self int) *picture {
-	p := &picture{
-		index: map[agentKey]waitfor.Agent{}, byRow: map[int]waitfor.Resource{}, homes: s.homes(),
-		ends: map[waitfor.Resource]int64{}, full: map[waitfor.Resource]bool{},
-	}
+	p := s.newPicture()
 	for i := range s.objects {
 		if kind := s.objects[i].kind.Load(); kind != 0 {
 			p.addObject(s, i, kind)
@@ -81,11 +79,19 @@ func (s *Space) look(self int) *picture {
 	}
 	p.closeChannels()
 	for r, i := range p.objects {
-		if owned(s.objects[i].kind.Load()) {
+		if owned(p.kinds[r]) {
 			p.addOwner(s, i, &p.Resources[r])
 		}
 	}
 	return p
+}
+
+// newPicture is one in which nothing is yet.
+func (s *Space) newPicture() *picture {
+	return &picture{
+		index: map[agentKey]waitfor.Agent{}, byRow: map[int]waitfor.Resource{}, homes: s.homes(),
+		ends: map[waitfor.Resource]int64{}, full: map[waitfor.Resource]bool{},
+	}
 }
 
 // homes returns for each slot the first one of its process, which may have the space
@@ -133,7 +139,7 @@ func (p *picture) addObject(s *Space, i int, kind uint32) {
 	o := &s.objects[i]
 	r := waitfor.Resource(len(p.objects))
 	p.byRow[i] = r
-	p.objects = append(p.objects, i)
+	p.objects, p.kinds = append(p.objects, i), append(p.kinds, kind)
 	state := waitfor.ResourceState{Open: true}
 	switch {
 	case owned(kind):
@@ -143,7 +149,7 @@ func (p *picture) addObject(s *Space, i int, kind uint32) {
 	case kind == kindSemaphore && o.flags.Load()&flagOwned != 0:
 		state = waitfor.ResourceState{Units: stateOf[unitState](o).total.Load()}
 	case kind == kindChan:
-		p.objects = append(p.objects, i)
+		p.objects, p.kinds = append(p.objects, i), append(p.kinds, kind)
 		p.Resources = append(p.Resources, state)
 		if o.flags.Load()&flagEnds != 0 {
 			p.full[r], p.full[r+1] = p.served(s, i)
@@ -179,7 +185,7 @@ func (p *picture) addClaim(s *Space, i int, mine bool) {
 		return
 	}
 	key := agentKey{home, agent}
-	kind := s.objects[w.object()].kind.Load()
+	kind := p.kinds[r]
 	switch w.state() {
 	case claimHeld:
 		a := p.agentOf(key, since)
@@ -233,12 +239,12 @@ func (p *picture) addOwner(s *Space, i int, r *waitfor.ResourceState) {
 	if slot < 0 {
 		return
 	}
-	agent, since, home := loadWord(&m.agent), loadWord(&m.since), p.home(slot)
-	if agent == 0 || home < 0 || m.word.Load()&mutexOwner != w&mutexOwner || loadWord(&m.agent) != agent {
+	by, since, home := m.holder(), loadWord(&m.since), p.home(slot)
+	if by.slot() != slot || home < 0 || m.word.Load()&mutexOwner != w&mutexOwner || m.holder() != by {
 		r.Open = true
 		return
 	}
-	a := p.agentOf(agentKey{home, agent}, since)
+	a := p.agentOf(agentKey{home, by.agent()}, since)
 	r.Holds = append(r.Holds, waitfor.Hold{Agent: a, Units: 1})
 	// Nobody waits for a mutex that he holds: he has just got it, and not said so yet.
 	// Through another slot he does.
@@ -301,7 +307,7 @@ func (p *picture) explain(s *Space, cycle []waitfor.Step, victim waitfor.Agent) 
 		switch {
 		case p.isRoom(step.Resource):
 			out.Waits = "room in " + out.Waits
-		case s.objects[p.objects[step.Resource]].kind.Load() == kindChan:
+		case p.kinds[step.Resource] == kindChan:
 			out.Waits = "a message of " + out.Waits
 		}
 		if since, out.WaitsAt = p.waiting(s, step.Agent, step.Resource); since != 0 {

@@ -101,6 +101,10 @@ func Select(ctx context.Context, cases ...Case) (int, error) {
 		chosen, v = tryCases(cases)
 		return v
 	}
+	if err := s.enter(); err != nil {
+		return -1, err
+	}
+	defer s.leave() // behind passOn
 	var sp spinner
 	v := sp.spin(try)
 	if v == blocked {
@@ -153,10 +157,6 @@ func (c *Case) bell() (*bell, int64) {
 // awaitCases is await for several channels: it makes a claim for each of them, all by
 // the same goroutine with the same ticket, which waits for any of them.
 func (s *Space) awaitCases(ctx context.Context, cases []Case, who caller, try func() verdict) (verdict, error) {
-	if err := s.enter(); err != nil {
-		return blocked, err
-	}
-	defer s.leave()
 	var claims []int
 	var bells []*bell
 	defer func() {

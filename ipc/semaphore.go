@@ -87,6 +87,10 @@ func (m *Semaphore) Release(n int64) error {
 	if n < 1 {
 		return fmt.Errorf("ipc: release %d units", n)
 	}
+	if err := m.s.enter(); err != nil {
+		return err
+	}
+	defer m.s.leave()
 	// While one gives back a part of a claim no other finds that claim.
 	m.s.releasing.Lock()
 	defer m.s.releasing.Unlock()
@@ -126,6 +130,10 @@ func (m *Semaphore) giveBack(i int, n int64) int64 {
 // came back. A producer adds what its consumers Take. An owned semaphore keeps the number
 // that it was made with.
 func (m *Semaphore) Add(n int64) error {
+	if err := m.s.enter(); err != nil {
+		return err
+	}
+	defer m.s.leave()
 	if m.o.flags.Load()&flagOwned != 0 {
 		return fmt.Errorf("ipc: the units of semaphore %q belong to who acquires them, and their number stays: use one that is made by Semaphore", pinned(m.o.name[:]))
 	}
@@ -158,9 +166,10 @@ func (m *Semaphore) Seize(n int64) error {
 		return err
 	}
 	s := m.s
-	if s.closing.Load() {
-		return ErrClosed
+	if err := s.enter(); err != nil {
+		return err
 	}
+	defer s.leave()
 	i, err := s.claim(m.i, n, false, agent, pc, cycles)
 	if err != nil {
 		return err

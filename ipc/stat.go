@@ -164,9 +164,9 @@ func (s *Space) objectStat(i int, clock clock) (ObjectStat, bool) {
 		st.OwnerDied, st.Lost = w&mutexDied != 0, w&mutexLost != 0
 		if owner := int(w&mutexOwner) - 1; owner >= 0 && owner < len(s.members) {
 			c := ClaimStat{PID: s.members[owner].load().pid(), Exclusive: true}
-			agent, since := loadWord(&m.agent), loadWord(&m.since)
-			if agent != 0 && agent == loadWord(&m.agent) && m.word.Load()&mutexOwner == w&mutexOwner {
-				c.Goroutine, c.Since = goroutineName(agent), clock.at(since)
+			by, since := m.holder(), loadWord(&m.since)
+			if by.slot() == owner && m.holder() == by && m.word.Load()&mutexOwner == w&mutexOwner {
+				c.Goroutine, c.Since = goroutineName(by.agent()), clock.at(since)
 			}
 			st.Holders = append(st.Holders, c)
 		}

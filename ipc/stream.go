@@ -231,9 +231,10 @@ func (r *role) bury(slot int) { r.word.CompareAndSwap(uint32(slot)+1, roleDied) 
 
 // take waits for a role. It is taken if the error is nil or ErrOwnerDied.
 func (st *Stream) take(ctx context.Context, r *role, who caller) error {
-	if st.s.closing.Load() {
-		return ErrClosed
+	if err := st.s.enter(); err != nil {
+		return err
 	}
+	defer st.s.leave()
 	died, v := r.take(st.s.owner)
 	if v == blocked {
 		_, err := st.s.await(ctx, st.object, &st.state.roles, waitsForRoom, who, func() verdict {
@@ -260,6 +261,10 @@ func (st *Stream) wait(ctx context.Context, b *bell, units int64, sp *spinner, w
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
 	}
+	if err := st.s.enter(); err != nil {
+		return err
+	}
+	defer st.s.leave()
 	v := sp.spin(try)
 	if v == blocked {
 		var err error

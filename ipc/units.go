@@ -95,9 +95,10 @@ func (u units) acquire(ctx context.Context, n int64, exclusive bool, agent, pc, 
 // try takes n units if nobody is before; no claim is -1.
 func (u units) try(n int64, exclusive bool, agent, pc, cycles uint64) (int, error) {
 	s := u.s
-	if s.closing.Load() {
-		return -1, ErrClosed
+	if err := s.enter(); err != nil {
+		return -1, err
 	}
+	defer s.leave()
 	i, err := s.claim(u.i, n, exclusive, agent, pc, cycles)
 	if err != nil {
 		return -1, err
