@@ -68,9 +68,9 @@ func simulated(policy string, cpus, n int) (sim.Result, float64, error) {
 	}
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
-	begin := threadSeconds()
+	begin := cpuSeconds(unix.CLOCK_THREAD_CPUTIME_ID)
 	r, err := sim.Run(sim.Config{CPUs: sim.Grid(1, 1, cpus, 1), Policy: builtinPolicy(policy), Costs: simCosts}, next)
-	took := threadSeconds() - begin
+	took := cpuSeconds(unix.CLOCK_THREAD_CPUTIME_ID) - begin
 	if err == nil && r.Done != n {
 		err = fmt.Errorf("%d of %d tasks ended", r.Done, n)
 	}
@@ -88,11 +88,12 @@ func builtinPolicy(name string) func() sched.Policy {
 	}
 }
 
-// threadSeconds is the CPU time that the calling thread has had.
-func threadSeconds() float64 {
+// cpuSeconds is the CPU time that a clock of the kernel says, of the calling thread or
+// of this process.
+func cpuSeconds(clock int32) float64 {
 	var t unix.Timespec
-	if err := unix.ClockGettime(unix.CLOCK_THREAD_CPUTIME_ID, &t); err != nil {
-		panic("bench: the clock of this thread: " + err.Error()) // it exists on every Linux
+	if err := unix.ClockGettime(clock, &t); err != nil {
+		panic("bench: a clock of CPU time: " + err.Error()) // they exist on every Linux
 	}
 	return float64(t.Nano()) / 1e9
 }

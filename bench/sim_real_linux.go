@@ -20,7 +20,7 @@ import (
 	"github.com/tutti-run/tutti/sim"
 )
 
-// spin computes for so many turns and tells where and when. Turns and not a time: a
+// spin computes for so many turns and says where and when. Turns and not a time: a
 // loop that looks at a clock takes as long as it is told to, whatever disturbs it.
 var spin = tutti.NewFunc("bench.spin", func(ctx context.Context, turns int64) (spun, error) {
 	s := spun{Begin: monotonic()}
@@ -37,7 +37,7 @@ var spin = tutti.NewFunc("bench.spin", func(ctx context.Context, turns int64) (s
 	return s, nil
 })
 
-// spun is what a task has done, by the clock monotonic.
+// spun is where a task ran, and when, by the clock monotonic.
 type spun struct{ Worker, Begin, End, Odd int64 }
 
 // realTask is one task, as the pool and as the simulator get it.
@@ -240,14 +240,14 @@ func calibrate(ctx context.Context) (m machineCosts, err error) {
 		return m, err
 	}
 	const n, turns = 300, 400_000
-	before := processNs()
+	before := cpuSeconds(unix.CLOCK_PROCESS_CPUTIME_ID)
 	ran, submitting, err := spinAll(ctx, pool, n, func(int) (int64, []tutti.Option) { return turns, nil })
 	if err != nil {
 		return m, err
 	}
 	// The workers have all CPUs, so what this process does for a task it takes from one
 	// of them.
-	own := (processNs() - before) / n
+	own := 1e9 * (cpuSeconds(unix.CLOCK_PROCESS_CPUTIME_ID) - before) / n
 	var took []float64
 	for _, s := range ran {
 		took = append(took, float64(s.End-s.Begin))
@@ -267,13 +267,16 @@ func calibrate(ctx context.Context) (m machineCosts, err error) {
 // medianGap is the time in ns between one task and the next in a worker, of those named.
 func medianGap(ran []spun, workers ...int64) float64 {
 	slices.SortFunc(ran, func(a, b spun) int { return cmp.Compare(a.Begin, b.Begin) })
-	gaps := []float64{0}
+	var gaps []float64
 	last := map[int64]int64{}
 	for _, s := range ran {
 		if end, ok := last[s.Worker]; ok && slices.Contains(workers, s.Worker) {
 			gaps = append(gaps, float64(s.Begin-end))
 		}
 		last[s.Worker] = s.End
+	}
+	if len(gaps) == 0 {
+		return 0 // the other worker was faster in all
 	}
 	return summarize(gaps).Median
 }
@@ -289,15 +292,6 @@ func stealing(ctx context.Context, pool *tutti.Pool) (float64, error) {
 		return turns, []tutti.Option{tutti.Affinity(1)}
 	})
 	return medianGap(ran, 2), err
-}
-
-// processNs is the CPU time that this process has had.
-func processNs() float64 {
-	var t unix.Timespec
-	if err := unix.ClockGettime(unix.CLOCK_PROCESS_CPUTIME_ID, &t); err != nil {
-		panic("bench: the clock of this process: " + err.Error()) // it exists on every Linux
-	}
-	return float64(t.Nano())
 }
 
 // waking is the median time from a submission to a worker that sleeps until it begins.

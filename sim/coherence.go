@@ -78,7 +78,9 @@ type caches struct {
 	traffic Traffic
 }
 
-func (c *caches) line() *line { return &line{alone: Shared, holders: make([]uint64, len(c.cpus)/64+1)} }
+func (c *caches) newLine() *line {
+	return &line{alone: Shared, holders: make([]uint64, len(c.cpus)/64+1)}
+}
 
 func (l *line) in(s sched.Slot) LineState {
 	if l.holders[s>>6]&(1<<(s&63)) == 0 {
@@ -190,14 +192,14 @@ func (w *world) layOut() {
 	}
 	w.caches = &caches{Coherence: w.Coherence, cpus: w.CPUs}
 	for range len(w.slots)/sleepersBits + 1 {
-		w.sleepers = append(w.sleepers, w.caches.line())
+		w.sleepers = append(w.sleepers, w.caches.newLine())
 	}
 	for i := range w.slots {
 		l := &w.slots[i].lines
 		for class := range l.queue {
-			l.queue[class] = w.caches.line()
+			l.queue[class] = w.caches.newLine()
 		}
-		l.batch, l.park = w.caches.line(), w.caches.line()
+		l.batch, l.park = w.caches.newLine(), w.caches.newLine()
 	}
 }
 
@@ -207,10 +209,10 @@ func (w *world) newTaskLines() taskLines {
 		return taskLines{}
 	}
 	if w.tasksMade%taskWords == 0 {
-		w.words = w.caches.line()
+		w.words = w.caches.newLine()
 	}
 	w.tasksMade++
-	return taskLines{w.words, w.caches.line()}
+	return taskLines{w.words, w.caches.newLine()}
 }
 
 // touch has a slot read or write a line in the step that it is in. What that takes it

@@ -38,7 +38,7 @@ func TestLinesAgainstTheTable(t *testing.T) {
 	for seed := range uint64(40) {
 		rnd := source(seed, 11)
 		c := &caches{Coherence: costs, cpus: cpus}
-		l := c.line()
+		l := c.newLine()
 		var ref [slots]LineState
 		var want Traffic
 		for range 60 {
@@ -104,7 +104,7 @@ func TestLinesAgainstTheTable(t *testing.T) {
 func TestLinesAreFetchedOneAfterTheOther(t *testing.T) {
 	t.Parallel()
 	c := &caches{Coherence: &Coherence{Transfer: [5]Span{100, 1, 10, 40, 200}}, cpus: Grid(1, 1, 4, 1)}
-	l := c.line()
+	l := c.newLine()
 	for i, want := range []Span{100, 109, 118, 0} { // the third begins a nanosecond later again
 		by := sched.Slot(1 + min(i, 2))
 		if got := c.access(l, by, true, Time(i)); got != want {

@@ -15,9 +15,9 @@ var (
 	seedWant  = flag.Int64("sim.seed", -1, "the only seed that TestSeeds runs")
 )
 
-// Whatever goes wrong, each task ends exactly once, poison takes nothing along, a pool
-// gives up only where deaths come too often, and a seed gives one trace. Every machine
-// is another one; the policies come round in turn.
+// Whatever goes wrong, each task ends or fails exactly once, poison fails, a pool gives
+// up only where deaths come too often, and a seed gives one trace. Every machine is
+// another one; the policies come round in turn.
 func TestSeeds(t *testing.T) {
 	t.Parallel()
 	from, to := uint64(0), *seedsWant

@@ -12,7 +12,8 @@
 // says, takes a batch, and begins one after the other; what it has taken and not
 // begun can be taken from it. A worker that dies is noticed, judged, and started
 // again as internal/core says. Each step has a cost (see Costs). Not simulated:
-// what tasks do to each other's caches, and tasks that submit tasks.
+// what tasks do to each other's caches, and tasks that submit tasks. Commands, which
+// can be suspended, have a machine of their own, see [Rotating].
 package sim
 
 import (

@@ -73,7 +73,7 @@ func (w *world) find(s sched.Slot) (cost Span, ok bool) {
 	p := &w.slots[s]
 	for class := range sched.Classes {
 		if w.waiting[class] == 0 && w.caches == nil {
-			continue // all looks would be in vain; with many workers they are most of the work
+			continue // all looks would be in vain; with many workers they are most of the work, and lines feel them
 		}
 		for look := range sched.LooksMax(len(w.CPUs)) {
 			take, more := p.looking.Look(w, s, look, p.rnd)
