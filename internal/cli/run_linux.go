@@ -200,6 +200,9 @@ func (r *mapRun) read(jobs iter.Seq[*job]) {
 	go r.supply.read(jobs, to, func(total int64) {
 		r.screen.total.Store(total)
 		r.notes.total(total)
+		if n := r.plan.before.unseen(); n > 0 {
+			r.screen.say("jobs that failed in run %d but are no longer among its inputs, and so were not run: %d", r.plan.before.ID, n)
+		}
 	})
 }
 
