@@ -337,7 +337,7 @@ func (r *mapRun) share() error {
 		s.Flaw = fmt.Sprintf("%v; set TMPDIR to a folder that can be written to", flaw)
 		flaw = errors.New(s.Flaw)
 	}
-	lanes := p.jobs
+	lanes := max(p.jobs, p.grouped())
 	if p.jobsFile != "" {
 		lanes = max(lanes, jobsRoom(p.cpus))
 	}
