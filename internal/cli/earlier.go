@@ -21,6 +21,7 @@ type earlier struct {
 	rerun  bool          // all of it again, or what failed: as a new run; else what is left of it
 	failed bool          // what failed: with rerun that alone, else that too
 	only   *journal.Done // what is run at all; nil: everything
+	did    *journal.Done // of tasks, in its place: what is not, since it succeeded
 }
 
 // earlierKey finds it in a command's context.
@@ -71,8 +72,9 @@ func newRerun() *cobra.Command {
 		DisableFlagsInUseLine: true,
 		Short:                 "Run an earlier run again, or the jobs of it that failed",
 		Long: `Run an earlier run again as a new run: the same command line in the same folder.
-With --failed only the jobs that failed or were skipped. Options of tutti map, or
-tutti run, behind -- are added to those that the run had.`,
+With --failed only the jobs that failed; of tutti run the tasks that did not succeed,
+so that what was mended meanwhile is among them. Options of tutti map, or tutti run,
+behind -- are added to those that the run had.`,
 		Example: `  tutti rerun 42
   tutti rerun 42 --failed`,
 		Args:              oneRun,
@@ -206,14 +208,30 @@ func (e *earlier) settleOnly() (err error) {
 	if err == nil && e.only.Len() == 0 {
 		err = fmt.Errorf("no job of run %d failed", of)
 	}
+	if err == nil && e.Program == runProgram {
+		e.did, err = e.runs.Succeeded(of)
+	}
 	return err
 }
 
+// unseen is how many of the jobs that failed were not among the inputs, once all of these
+// were read.
+func (e *earlier) unseen() int {
+	if !e.onlyFailed() || e.did != nil {
+		return 0
+	}
+	return e.only.Len()
+}
+
 // part tells which jobs have a part in this: those that had failed, if only what
-// failed is run; nil: all.
+// failed is run; nil: all. Of tasks it is those that did not succeed: one that was mended
+// is none of those that failed, and what waits for it cannot do without it.
 func (e *earlier) part(id journal.Identity) func(*job, string) bool {
-	if e.only == nil {
+	switch {
+	case e.only == nil:
 		return nil
+	case e.did != nil:
+		return func(j *job, command string) bool { return !e.did.Had(id.Key(j.seq, j.dir, command)) }
 	}
 	return func(j *job, command string) bool { return e.only.Had(id.Key(j.seq, j.dir, command)) }
 }

@@ -15,7 +15,6 @@ const workersPerCPU = 4
 
 // readGroups reads the groups of workers, and how many jobs they run at once.
 func (p *plan) readGroups() error {
-	total := 0
 	for _, spec := range p.WorkerGroups {
 		g, err := parseGroup(spec)
 		if err != nil {
@@ -27,8 +26,8 @@ func (p *plan) readGroups() error {
 			}
 		}
 		p.groups = append(p.groups, g)
-		total += g.Count
 	}
+	total := p.grouped()
 	if most := workersPerCPU * p.cpus; total > most {
 		return fmt.Errorf("--worker-group: %d workers on %d CPUs: at most %d are possible, four a CPU", total, p.cpus, most)
 	}
@@ -36,6 +35,14 @@ func (p *plan) readGroups() error {
 		p.jobs, p.jobsFile = min(total, core.MaxJobs), ""
 	}
 	return nil
+}
+
+// grouped is how many workers the groups have in all; 0: there are none.
+func (p *plan) grouped() (total int) {
+	for _, g := range p.groups {
+		total += g.Count
+	}
+	return total
 }
 
 // parseGroup reads NAME:COUNT:VAR=VALUE …

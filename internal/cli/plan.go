@@ -74,8 +74,8 @@ func newPlan(o *options.Map, args []string, w facts) (*plan, error) {
 	for _, read := range []func() error{
 		func() error { return p.readInputs(args) },
 		func() error { return p.readJobs(w) },
-		func() error { return p.readResources(w) },
 		p.readGroups,
+		func() error { return p.readResources(w) },
 		func() error { return p.readGate(w) },
 		func() error { return p.readMemory(w) },
 		p.readEnds,
@@ -219,8 +219,11 @@ func (p *plan) readRetries() (err error) {
 // gated reports whether each start is looked at one by one: then no command is at
 // hand at a worker before its turn has come.
 func (p *plan) gated() bool {
-	if p.Persistent != "" { // inputs are given to programs that run
+	switch {
+	case p.Persistent != "": // inputs are given to programs that run
 		return false
+	case p.jobs < p.grouped(): // so that not all workers are busy
+		return true
 	}
 	return p.graph || p.tuned || p.shared || len(p.assets) > 0 || p.halt != (core.Halt{}) || p.gate != (core.GateRules{}) || p.jobsFile != "" || p.Interactive || p.timeout.Percent > 0 || p.tries > 1 || p.slotted() || p.rotates()
 }

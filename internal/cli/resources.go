@@ -170,8 +170,11 @@ func (p *plan) asset(name string) *asset {
 func (p *plan) exists(cpus int64, takes []resource.Request, byCPUs, byTakes string) error {
 	if cpus > p.had {
 		why := "as this computer, or what is left of it here, has"
-		if p.Given("jobs") {
+		switch {
+		case p.Given("jobs"):
 			why = "as -j says"
+		case len(p.groups) > 0:
+			why = "as many as the workers of --worker-group"
 		}
 		return fmt.Errorf("%s %s: there are %s, %s; ask for that at most", byCPUs, resource.CPUsText(cpus), resource.CPUsText(p.had), why)
 	}

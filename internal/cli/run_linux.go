@@ -80,6 +80,10 @@ func runPlan(p *plan) error {
 		return showLimits(os.Stdout)
 	case p.ShellQuote > 0:
 		return shop.quoted(os.Stdout)
+	case p.Interactive && !p.DryRun:
+		if err := mayAsk(); err != nil {
+			return err
+		}
 	}
 	if err := shop.count(p.needsTotal(shop.templates)); err != nil {
 		return err
@@ -196,6 +200,9 @@ func (r *mapRun) read(jobs iter.Seq[*job]) {
 	go r.supply.read(jobs, to, func(total int64) {
 		r.screen.total.Store(total)
 		r.notes.total(total)
+		if n := r.plan.before.unseen(); n > 0 {
+			r.screen.say("jobs that failed in run %d but are no longer among its inputs, and so were not run: %d", r.plan.before.ID, n)
+		}
 	})
 }
 
@@ -330,7 +337,7 @@ func (r *mapRun) share() error {
 		s.Flaw = fmt.Sprintf("%v; set TMPDIR to a folder that can be written to", flaw)
 		flaw = errors.New(s.Flaw)
 	}
-	lanes := p.jobs
+	lanes := max(p.jobs, p.grouped())
 	if p.jobsFile != "" {
 		lanes = max(lanes, jobsRoom(p.cpus))
 	}

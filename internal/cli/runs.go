@@ -151,7 +151,7 @@ func stateOf(runs *journal.Runs, rec *journal.Record) string {
 // jobsText counts a run's jobs.
 func jobsText(rec *journal.Record) string {
 	text := strconv.FormatInt(rec.OK+rec.Failed, 10)
-	if rec.Total >= 0 && rec.Total != rec.OK+rec.Failed {
+	if rec.Total > rec.OK+rec.Failed { // not where some ran again, or are no longer among the inputs
 		text += " of " + strconv.FormatInt(rec.Total, 10)
 	}
 	if rec.Failed > 0 {

@@ -35,6 +35,8 @@ func (p *plan) readTurns() (err error) {
 		return errors.New("--started says how many commands take turns, and here none do; say --quantum TIME, or --preempt and --priority")
 	case p.Given("priority") && strings.TrimSpace(p.Priority) == "":
 		return fmt.Errorf("--priority %q: no number; say how urgent each job is, as in --priority {2}", p.Priority)
+	case p.Given("priority") && p.TemplateOptions().MayNeedSlot(p.Priority):
+		return fmt.Errorf("--priority %q: how urgent a job is must be known before it has a slot; say it with inputs, or {#}", p.Priority)
 	case p.Preempt && p.Priority == "":
 		return errors.New("--preempt lets more urgent jobs go first, and all are as urgent; say how urgent each is with --priority, as in --priority {2}")
 	case !p.rotates():

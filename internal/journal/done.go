@@ -132,6 +132,7 @@ type attempt struct {
 // collector builds a Done from a log's entries.
 type collector struct {
 	finished []key
+	seqs     []int64              // of finished
 	failed   map[attempt]struct{} // failed, and not succeeded since
 }
 
@@ -143,7 +144,7 @@ func (c *collector) addKey(k key, seq int64, ok bool) {
 	a := attempt{k, seq}
 	if ok {
 		delete(c.failed, a)
-		c.finished = append(c.finished, a.key)
+		c.finished, c.seqs = append(c.finished, k), append(c.seqs, seq)
 		return
 	}
 	if c.failed == nil {
@@ -153,10 +154,26 @@ func (c *collector) addKey(k key, seq int64, ok bool) {
 }
 
 func (c *collector) done(o Options) *Done {
+	finished := c.succeeded()
 	if !o.RetryFailed {
 		for a := range c.failed {
-			c.finished = append(c.finished, a.key)
+			finished = append(finished, a.key)
 		}
 	}
-	return &Done{log: c.finished, left: len(c.finished)}
+	return &Done{log: finished, left: len(finished)}
+}
+
+// succeeded is what succeeded and did not fail since, as a task may that is run again
+// because one before it has changed.
+func (c *collector) succeeded() []key {
+	if len(c.failed) == 0 {
+		return c.finished
+	}
+	kept := make([]key, 0, len(c.finished))
+	for i, k := range c.finished {
+		if _, since := c.failed[attempt{k, c.seqs[i]}]; !since {
+			kept = append(kept, k)
+		}
+	}
+	return kept
 }

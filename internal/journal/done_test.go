@@ -49,6 +49,7 @@ func TestDone(t *testing.T) {
 		{"killed", "1/a/-9", "1/a", "d", "r", 0},
 		{"failed, then retried", "1/a/1 1/a", "1/a 2/a", "dr", "dr", 0},
 		{"failed twice", "1/a/1 1/a/2", "1/a 2/a", "dr", "rr", 0},
+		{"succeeded, then failed", "1/a 2/b 1/a/1", "1/a 2/b 3/a", "ddr", "rdr", 0},
 		{"two equal ones failed", "1/a/1 2/a/1", "1/a 2/a 3/a", "ddr", "rrr", 0},
 		{"the number is part of the task", "1/PARALLEL_SEQ 3/PARALLEL_SEQ", "1/PARALLEL_SEQ 2/PARALLEL_SEQ 3/PARALLEL_SEQ", "drd", "drd", 0},
 	} {

@@ -150,16 +150,29 @@ func (s *Runs) Read(id int, job func(Job)) (*Record, error) {
 
 // Failed are the jobs of a run that failed and did not succeed since.
 func (s *Runs) Failed(id int) (*Done, error) {
+	var c collector
+	err := s.collect(id, &c)
+	return c.onlyFailed(), err
+}
+
+// Succeeded are the jobs of a run that succeeded and did not fail since.
+func (s *Runs) Succeeded(id int) (*Done, error) {
+	var c collector
+	err := s.collect(id, &c)
+	return c.done(Options{RetryFailed: true}), err
+}
+
+// collect brings the jobs of a run together.
+func (s *Runs) collect(id int, to *collector) error {
 	f, err := os.Open(s.path(id))
 	if err != nil {
-		return nil, err
+		return err
 	}
 	defer f.Close()
-	var c collector
-	if _, err := readRun(f, c.addLine); err != nil {
-		return nil, fmt.Errorf("%s: %w", s.path(id), err)
+	if _, err := readRun(f, to.addLine); err != nil {
+		return fmt.Errorf("%s: %w", s.path(id), err)
 	}
-	return c.onlyFailed(), nil
+	return nil
 }
 
 // Resume goes on with a run, and tells what is done of it. The error is ErrInUse while

@@ -311,6 +311,7 @@ func (m *Map) checkGroups() error {
 		{"its COUNT says how many jobs run at once", "jobs"},
 		{"the master talks to programs itself", "persistent"},
 		{"all jobs must run at once", "round-robin tee shard bin"},
+		{"each worker has one job at a time, a suspended one too", "quantum preempt"},
 	} {
 		for name := range strings.FieldsSeq(o.names) {
 			if m.Given(name) {
