@@ -110,12 +110,7 @@ func runPlan(p *plan) error {
 		shop.stdin.keep(nil)
 		return dryRun(jobs, p.jobs, r.data.discard, os.Stdout)
 	}
-	if shop.total > 0 {
-		r.course.total = shop.total
-		r.screen.total.Store(shop.total)
-	} else {
-		r.course.total = -1
-	}
+	r.expect(shop.total)
 	if err := r.open(shop); err != nil {
 		return err
 	}
@@ -125,6 +120,15 @@ func runPlan(p *plan) error {
 	shop.sizes = r.notes != nil || r.screen.how != showNothing || p.order != history.Input
 	r.foresee()
 	return r.run(jobs)
+}
+
+// expect notes how many jobs there are; 0: it is not known.
+func (r *mapRun) expect(total int64) {
+	if r.course.total = total; total > 0 {
+		r.screen.total.Store(total)
+	} else {
+		r.course.total = -1
+	}
 }
 
 // run runs the jobs.
