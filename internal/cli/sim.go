@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"math/rand/v2"
@@ -40,6 +41,7 @@ type simFlags struct {
 
 	csv, json bool
 	chart     string
+	calibrate bool
 }
 
 // simulation is what tutti sim is asked for.
@@ -75,6 +77,12 @@ Archive, - for standard input, or, where nothing is named, tasks drawn by chance
 			return nil
 		},
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if f.calibrate {
+				if cmd.Flags().NFlag() > 1 || len(args) > 0 {
+					return errors.New("--calibrate measures and does nothing else: give it alone, and simulate then")
+				}
+				return calibrate(cmd.Context(), cmd.OutOrStdout())
+			}
 			q, err := f.read(cmd, args)
 			if err != nil {
 				return err
@@ -109,6 +117,7 @@ func (f *simFlags) define(cmd *cobra.Command) {
 	o.BoolVar(&f.csv, "csv", false, "print the figures as CSV")
 	o.BoolVar(&f.json, "json", false, "print the figures as JSON")
 	o.StringVar(&f.chart, "chart", "", "also draw them: a file whose name ends with .svg, or .html for a page with all charts")
+	o.BoolVar(&f.calibrate, "calibrate", false, "measure what the engine's steps cost on this machine, and keep it for later simulations")
 	cmd.MarkFlagsMutuallyExclusive("csv", "json")
 	for name, values := range map[string][]string{"policy": append(sched.Names(nil), "all"), "lengths": workload.KindNames()} {
 		_ = cmd.RegisterFlagCompletionFunc(name, cobra.FixedCompletions(values, cobra.ShellCompDirectiveNoFileComp)) // fails only for a second one

@@ -21,7 +21,7 @@ type Machine struct {
 // Costs are what the engine's steps cost on a machine.
 type Costs struct {
 	sim.Costs
-	Process sim.Span // to start a command and to see its end, for work that is commands
+	Process sim.Span // what passes between commands of a job slot, beside the times that their log has
 }
 
 // UsualCosts are like those of a machine of today; tutti sim --calibrate measures
@@ -31,7 +31,7 @@ var UsualCosts = Costs{
 		Submit: 30, Dispatch: 30, Wake: 5 * sim.Microsecond, StealNear: 100, StealFar: 400,
 		Notice: sim.Millisecond, Start: 2 * sim.Millisecond,
 	},
-	Process: 500 * sim.Microsecond,
+	Process: 100 * sim.Microsecond,
 }
 
 // A usual machine: so many cores of one thread share a cache, and so many caches a
