@@ -4,6 +4,8 @@ import (
 	"io"
 	"os"
 	"time"
+
+	"github.com/tutti-run/tutti/ipc"
 )
 
 // Config is the shape of a pool. The zero value is right for most: one worker a
@@ -23,9 +25,23 @@ type Config struct {
 	// "work-stealing" (the default), another of package sched, where each says when
 	// it serves and when it fails, or one that RegisterPolicy has been given.
 	Policy string
+	// Arch is SMP or AMP; empty means AMP where there are groups, and else SMP.
+	Arch Arch
+	// Groups are workers of different kinds: some with a device each, one that alone may
+	// use a licence, some on slower cores. The master assigns each task to a group that
+	// takes its function. Their Counts stand in place of Workers.
+	//
+	// Each function needs a group that takes it, or Open fails. A task may call functions
+	// of other groups. When their calls find the pool full they fail with ErrFull, since
+	// they cannot run in place: let Config.Tasks be larger then than all calls that are
+	// under way at once.
+	Groups []Group
 	// Pin binds each worker to a CPU of its own, spread over cores, caches and
 	// NUMA nodes. A worker has threads for that one only (GOMAXPROCS,
-	// OMP_NUM_THREADS and its like).
+	// OMP_NUM_THREADS and its like). Where a CPU is taken from this process, by a
+	// cpuset, its affinity or because it goes offline, the worker moves to another,
+	// within half a second or so, and home again when it is back: workers are where
+	// this process may be.
 	Pin bool
 	// Tasks is the most tasks that are in the pool at once, waiting, running or
 	// not yet collected: a multiple of 64 up to 65536; 0 means 4096. Submitting
@@ -49,6 +65,12 @@ type Config struct {
 	// few places before or behind its turn, which for short ones is many times faster.
 	// It stands above a policy's order.
 	InOrder bool
+	// OnDeadlock says what is done when functions, or the master, wait in a circle for
+	// what they hold of Pool.Space: the zero value gives the youngest an error that wraps
+	// ipc.ErrDeadlock; ipc.KillProcess kills its worker, whose task is run again as after
+	// any death, so that functions need not see to it. A wait of the master ends with the
+	// error in any case.
+	OnDeadlock ipc.Policy
 	// Spin says how long a waiting process polls before it sleeps: 0 measures at
 	// the start and does not poll where workers leave no CPU free for it; below 0
 	// never polls; a second is the most. Where it does not poll it offers the CPU

@@ -117,6 +117,7 @@ func init() {
 		{"os.ErrDeadlineExceeded", os.ErrDeadlineExceeded}, {"os.ErrProcessDone", os.ErrProcessDone},
 		{"errors.ErrUnsupported", errors.ErrUnsupported},
 		{"tutti.ErrClosed", ErrClosed}, {"tutti.ErrFull", ErrFull}, {"tutti.ErrTooLarge", ErrTooLarge}, {"tutti.ErrNoMemory", ErrNoMemory},
+		{"tutti.ErrGroupDead", ErrGroupDead},
 	} {
 		RegisterError(e.name, e.err)
 	}

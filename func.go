@@ -127,7 +127,7 @@ func (f *Func[In, Out]) Call(ctx context.Context, p *Pool, in In, opts ...Option
 	index, spec, err := f.fill(ctx, p, in, &o)
 	if err != nil {
 		if errors.Is(err, errInPlace) {
-			return f.inPlace(ctx, in, &o)
+			return f.inPlace(ctx, p, &spec, in, &o)
 		}
 		return out, err
 	}
@@ -168,10 +168,6 @@ func (f *Func[In, Out]) collect(from collector, index uint32) (out Out, err erro
 	}
 	return f.result(r)
 }
-
-// errInPlace says that the pool is full and that the caller, a task in it, must
-// not wait for room that may never come.
-var errInPlace = errors.New("tutti: run in place")
 
 // fill takes a descriptor and writes the input into it.
 func (f *Func[In, Out]) fill(ctx context.Context, p *Pool, in In, o *options) (uint32, engine.Spec, error) {
@@ -246,58 +242,6 @@ func (f *Func[In, Out]) writeBytes(ctx context.Context, to placer, index uint32,
 	return err
 }
 
-// inPlace runs the function right here, in the worker that would have to wait
-// for room otherwise. Input and result take the same way as ever, so that the
-// function sees copies.
-func (f *Func[In, Out]) inPlace(ctx context.Context, in In, o *options) (out Out, err error) {
-	b, buf, err := f.in.Bytes(&in)
-	if err != nil {
-		return out, fmt.Errorf("tutti: %s: encode input: %w", f.name, err)
-	}
-	in, err = f.in.Read(unsafe.Pointer(unsafe.SliceData(b)), len(b))
-	if buf != nil {
-		codec.Buffers.Put(buf)
-	}
-	if err != nil {
-		return out, err
-	}
-	if ctx.Err() != nil {
-		return out, context.Cause(ctx)
-	}
-	if o.timeout > 0 {
-		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeout(ctx, o.timeout)
-		defer cancel()
-	}
-	defer func() {
-		if v := recover(); v != nil {
-			err = &TaskError{Func: f.name, Attempt: 1, Err: &PanicError{fmt.Sprint(v), string(debug.Stack())}}
-		}
-	}()
-	if out, err = f.fn(ctx, in); err == nil {
-		out, err = f.copyOut(out)
-	}
-	if o.timeout > 0 && errors.Is(ctx.Err(), context.DeadlineExceeded) {
-		err = context.DeadlineExceeded // it came too late, as it would have elsewhere
-	}
-	if err != nil {
-		return *new(Out), &TaskError{Func: f.name, Attempt: 1, Err: err}
-	}
-	return out, nil
-}
-
-// copyOut takes a result the way that it takes between processes.
-func (f *Func[In, Out]) copyOut(out Out) (Out, error) {
-	b, buf, err := f.out.Bytes(&out)
-	if err != nil {
-		return *new(Out), fmt.Errorf("encode result: %w", err)
-	}
-	if buf != nil {
-		defer codec.Buffers.Put(buf)
-	}
-	return f.out.Read(unsafe.Pointer(unsafe.SliceData(b)), len(b))
-}
-
 // result reads what a task left.
 func (f *Func[In, Out]) result(r engine.Result) (out Out, err error) {
 	if r.Kind == engine.KindValue {
@@ -318,6 +262,8 @@ func (f *Func[In, Out]) result(r engine.Result) (out Out, err error) {
 		}
 	case engine.KindNoMemory:
 		e.Err = ErrNoMemory
+	case engine.KindNoGroup:
+		e.Err = fmt.Errorf("%w: %s", ErrGroupDead, r.Data)
 	case engine.KindUnknown:
 		e.Err = errors.New("the worker has no function of this name: it must be registered before tutti.Main is called, in a package-level variable")
 	default:

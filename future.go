@@ -38,7 +38,7 @@ func (f *Func[In, Out]) Go(ctx context.Context, p *Pool, in In, opts ...Option) 
 	index, spec, err := f.fill(ctx, p, in, &o)
 	if errors.Is(err, errInPlace) {
 		fut := &Future[Out]{pool: p, settled: true}
-		fut.out, fut.err = f.inPlace(ctx, in, &o)
+		fut.out, fut.err = f.inPlace(ctx, p, &spec, in, &o)
 		return fut, nil
 	}
 	if err != nil {

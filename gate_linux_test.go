@@ -18,7 +18,7 @@ import (
 // two workers.
 func open(t testing.TB, c tutti.Config) *tutti.Pool {
 	t.Helper()
-	if c.Workers == 0 {
+	if c.Workers == 0 && c.Groups == nil {
 		c.Workers = 2
 	}
 	pool, err := tutti.Open(context.Background(), c)

@@ -37,18 +37,20 @@ var layers = map[string][]string{
 	"internal/workload":  {"internal/journal", "internal/nearest", "sim"},
 	"internal/whatif":    {"internal/usl", "internal/workload", "sched", "sim"},
 	"internal/jobserver": {},
-	"internal/graph":     {"internal/core"},
+	"internal/resource":  {},
+	"internal/history":   {},
+	"internal/graph":     {"internal/core", "internal/resource"},
 	"internal/spool":     {"shm"},
 	"internal/options":   {"internal/command", "internal/nearest", "internal/record"},
 	"internal/engine":    {"internal/core", "internal/proc", "sched", "shm", "topo"},
 	".":                  {"internal/codec", "internal/core", "internal/engine", "ipc", "sched", "shm", "topo"},
-	"internal/cli": {".", "internal/chart", "internal/command", "internal/core", "internal/graph", "internal/jobserver", "internal/journal", "internal/nearest", "internal/options", "internal/proc",
-		"internal/progress", "internal/record", "internal/results", "internal/spool", "internal/tune", "internal/usl", "internal/whatif", "internal/workload", "ipc", "sched", "shm", "sim", "topo"},
+	"internal/cli": {".", "internal/chart", "internal/codec", "internal/command", "internal/core", "internal/graph", "internal/history", "internal/jobserver", "internal/journal", "internal/nearest", "internal/options", "internal/proc",
+		"internal/progress", "internal/record", "internal/resource", "internal/results", "internal/spool", "internal/tune", "internal/usl", "internal/whatif", "internal/workload", "ipc", "sched", "shm", "sim", "topo"},
 	"cmd/tutti": {".", "internal/cli"},
 }
 
 // pure packages decide and never act.
-var pure = []string{"sched", "internal/core", "internal/graph", "internal/nearest", "internal/tune", "internal/usl", "internal/waitfor", "internal/whatif", "sim"}
+var pure = []string{"sched", "internal/core", "internal/graph", "internal/history", "internal/nearest", "internal/resource", "internal/tune", "internal/usl", "internal/waitfor", "internal/whatif", "sim"}
 
 var actors = []string{"os", "time", "sync", "sync/atomic", "context", "unsafe", "syscall", "net"}
 

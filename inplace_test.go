@@ -19,10 +19,10 @@ func TestInPlace(t *testing.T) {
 	t.Parallel()
 	over, cancel := context.WithCancel(t.Context())
 	cancel()
-	if _, err := idle.inPlace(over, 1, &options{}); !errors.Is(err, context.Canceled) {
+	if _, err := idle.inPlace(over, nil, nil, 1, &options{}); !errors.Is(err, context.Canceled) {
 		t.Errorf("begun after its context had ended: %v", err)
 	}
-	if _, err := waits.inPlace(t.Context(), 1, &options{timeout: time.Millisecond}); !errors.Is(err, context.DeadlineExceeded) {
+	if _, err := waits.plainCall(t.Context(), 1, &options{timeout: time.Millisecond}); !errors.Is(err, context.DeadlineExceeded) {
 		t.Errorf("past its time limit: %v", err)
 	}
 	n := 0
@@ -36,7 +36,7 @@ func TestInPlace(t *testing.T) {
 			}
 		}
 	}
-	idle.eachInPlace(ctx, endless, &options{}, func(_ int, _ int, err error) bool {
+	eachInPlace(ctx, endless, func(n int) (int, error) { return n, nil }, func(_ int, _ int, err error) bool {
 		n++
 		last = err
 		return true

@@ -84,14 +84,14 @@ func (f *Func[In, Out]) stream(ctx context.Context, p *Pool, in iter.Seq[In], o 
 	}
 	st := p.sub.NewStream(spec, o.window, ordered)
 	if p.master == nil && !st.Reserve() {
-		f.eachInPlace(ctx, in, o, yield)
+		eachInPlace(ctx, in, func(v In) (Out, error) { return f.inPlace(ctx, p, &spec, v, o) }, yield)
 		return
 	}
 	defer st.Stop()
 	p.feeders.Add(1)
 	go func() {
 		defer p.feeders.Done()
-		f.feed(ctx, p, st, in, o, hints)
+		f.feed(ctx, p, st, &spec, in, o, hints)
 	}()
 	for {
 		index, ok, err := st.Next(ctx)
@@ -116,14 +116,14 @@ func (f *Func[In, Out]) stream(ctx context.Context, p *Pool, in iter.Seq[In], o 
 
 // eachInPlace is stream for a task that finds the pool full: it must not wait
 // for room that may never come.
-func (f *Func[In, Out]) eachInPlace(ctx context.Context, in iter.Seq[In], o *options, yield func(int, Out, error) bool) {
+func eachInPlace[In, Out any](ctx context.Context, in iter.Seq[In], call func(In) (Out, error), yield func(int, Out, error) bool) {
 	pos := 0
 	for v := range in {
 		if ctx.Err() != nil {
 			yield(-1, *new(Out), context.Cause(ctx))
 			return
 		}
-		out, err := f.inPlace(ctx, v, o)
+		out, err := call(v)
 		if !yield(pos, out, err) {
 			return
 		}
@@ -155,7 +155,7 @@ func (*placed[Out]) Error() string { return errInPlace.Error() }
 
 // feed submits a task for every value of in. A panic of in is the caller's and
 // ends the program, as it does in any goroutine.
-func (f *Func[In, Out]) feed(ctx context.Context, p *Pool, st *engine.Stream, in iter.Seq[In], o *options, hints func(In) Hints) {
+func (f *Func[In, Out]) feed(ctx context.Context, p *Pool, st *engine.Stream, spec *engine.Spec, in iter.Seq[In], o *options, hints func(In) Hints) {
 	fault := errInputEnded
 	defer func() { st.Fed(fault) }() // also when in ends the goroutine; a panic ends the program
 	in(func(v In) bool {
@@ -181,7 +181,7 @@ func (f *Func[In, Out]) feed(ctx context.Context, p *Pool, st *engine.Stream, in
 			err = f.write(ctx, st, index, v)
 		}
 		if own, ok := err.(*placed[Out]); ok {
-			own.out, own.err = f.inPlace(ctx, v, o)
+			own.out, own.err = f.inPlace(ctx, p, spec, v, o)
 		}
 		if err != nil {
 			st.Reject(index, err)

@@ -19,6 +19,7 @@ type Ward struct {
 	Parent, Child string // files
 	Calls         []string
 	Options       string
+	Full          bool // the calls find no room in the pool
 }
 
 // wardOptions are the options of a Ward's calls, by name.
@@ -29,6 +30,11 @@ var wardOptions = map[string][]tutti.Option{
 var Watch = tutti.NewFunc("test.watch", func(ctx context.Context, w Ward) (told []string, err error) {
 	if err := leaveLine(w.Parent); err != nil {
 		return nil, err
+	}
+	if w.Full {
+		if err := fill(ctx); err != nil {
+			return nil, err
+		}
 	}
 	var opts []tutti.Option
 	for i, how := range w.Calls {
@@ -93,7 +99,7 @@ func leaveLine(file string) error {
 }
 
 // A call that takes its worker along fails alone: the task that made it gets the
-// error and goes on, also when both were on one stack.
+// error and goes on, also when both were on one stack, be it for want of room.
 func TestCallsDieAlone(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
@@ -108,11 +114,13 @@ func TestCallsDieAlone(t *testing.T) {
 		"exit, at most once": {Ward{Calls: []string{"exit", "fine"}, Options: "once"}, "exit 3 in attempt 1 1", 2},
 		"exit, four":         {Ward{Calls: []string{"exit"}, Options: "four"}, "exit 3 in attempt 4", 4},
 	} {
-		for _, workers := range []int{1, 2} {
-			t.Run(fmt.Sprint(name, ", workers ", workers), func(t *testing.T) {
+		for i, full := range []bool{false, false, true, true} {
+			workers := 1 + i%2
+			t.Run(fmt.Sprint(name, ", workers ", workers, ", full ", full), func(t *testing.T) {
 				t.Parallel()
-				pool := open(t, tutti.Config{Workers: workers, Grace: 20 * time.Millisecond, MaxRestarts: 100, Stderr: new(lines)})
+				pool := open(t, tutti.Config{Workers: workers, Tasks: 64, Grace: 20 * time.Millisecond, MaxRestarts: 100, Stderr: new(lines)})
 				ward := c.ward
+				ward.Full = full
 				ward.Parent, ward.Child = filepath.Join(t.TempDir(), "p"), filepath.Join(t.TempDir(), "c")
 				told, err := Watch.Call(t.Context(), pool, ward)
 				if got := strings.Join(told, " "); got != c.told || err != nil {
@@ -153,11 +161,15 @@ func TestEverNewCallsAreGivenUp(t *testing.T) {
 // The items of a Map that end badly fail in their places.
 func TestItemsOfANestedMapDieAlone(t *testing.T) {
 	t.Parallel()
-	for _, workers := range []int{1, 2} {
-		t.Run(fmt.Sprint(workers), func(t *testing.T) {
+	for i, full := range []bool{false, false, true, true} {
+		workers, how := 1+i%2, ""
+		if full {
+			how = "full"
+		}
+		t.Run(fmt.Sprint(workers, how), func(t *testing.T) {
 			t.Parallel()
-			pool := open(t, tutti.Config{Workers: workers, Grace: 20 * time.Millisecond, MaxRestarts: 100, Stderr: new(lines)})
-			told, err := WatchMany.Call(t.Context(), pool, Misdeed{File: filepath.Join(t.TempDir(), "c")})
+			pool := open(t, tutti.Config{Workers: workers, Tasks: 64, Grace: 20 * time.Millisecond, MaxRestarts: 100, Stderr: new(lines)})
+			told, err := WatchMany.Call(t.Context(), pool, Misdeed{How: how, File: filepath.Join(t.TempDir(), "c")})
 			if got := strings.Join(told, " "); got != "0 exit 3 in attempt 1 2 exit 3 in attempt 1 4" || err != nil {
 				t.Errorf("%s, %v", got, err)
 			}
@@ -166,6 +178,11 @@ func TestItemsOfANestedMapDieAlone(t *testing.T) {
 }
 
 var WatchMany = tutti.NewFunc("test.watchmany", func(ctx context.Context, m Misdeed) (told []string, err error) {
+	if m.How == "full" {
+		if err := fill(ctx); err != nil {
+			return nil, err
+		}
+	}
 	for n, err := range Misbehave.Map(ctx, tutti.FromContext(ctx), func(yield func(Misdeed) bool) {
 		for i := range 5 {
 			if !yield(Misdeed{File: m.File, N: i, How: []string{"", "exit"}[i%2]}) {

@@ -33,6 +33,7 @@ func TestOpenRefuses(t *testing.T) {
 		"negative restarts": {tutti.Config{MaxRestarts: -1}, "Config.MaxRestarts is -1: 1 or more"},
 		"a spin of a day":   {tutti.Config{Spin: 24 * time.Hour}, "Config.Spin"},
 		"negative patience": {tutti.Config{AttachTimeout: -1}, "Config.AttachTimeout"},
+		"deadlock policy":   {tutti.Config{OnDeadlock: 9}, "Config.OnDeadlock is 9: ipc.AbortYoungest"},
 		"negative grace":    {tutti.Config{Grace: -1}, "Config.Grace"},
 	} {
 		pool, err := tutti.Open(t.Context(), c.config)

@@ -51,7 +51,8 @@ func (o *options) apply(opts []Option) {
 // Config.Grace is killed. Either way only that task fails, with an error that is
 // context.DeadlineExceeded. 0 is no limit.
 //
-// A call within a task that finds no room in the pool runs in place, as a plain call
+// That holds, too, for a call within a task that finds no room in the pool and runs
+// in place. Only where 64 such calls of a pool run already is the next a plain call
 // of the function: then its context ends, but nobody kills it.
 func Timeout(d time.Duration) Option { return func(o *options) { o.timeout = d } }
 

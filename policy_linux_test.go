@@ -28,6 +28,19 @@ var Unlike = func() string {
 	return tutti.RegisterPolicy("test.unlike", func() sched.Policy { return sched.NewWorkStealing() })
 }()
 
+// architectures are those under which everything must hold.
+var architectures = []tutti.Arch{tutti.SMP, tutti.AMP}
+
+// eachPolicy is each policy of package sched, and others, under each architecture.
+func eachPolicy(others ...string) (all []tutti.Config) {
+	for _, name := range append(sched.Names(nil), others...) {
+		for _, arch := range architectures {
+			all = append(all, tutti.Config{Policy: name, Arch: arch})
+		}
+	}
+	return all
+}
+
 // hintsOf gives a task of Fatal some of everything that a policy may go by.
 func hintsOf(d Fatal) tutti.Hints {
 	return tutti.Hints{
@@ -41,10 +54,11 @@ func hintsOf(d Fatal) tutti.Hints {
 // tasks with hints of their own.
 func TestEachPolicyDeliversOnce(t *testing.T) {
 	t.Parallel()
-	for _, name := range append(sched.Names(nil), Express) {
-		t.Run(name, func(t *testing.T) {
+	for _, c := range eachPolicy(Express) {
+		t.Run(c.Policy+" "+string(c.Arch), func(t *testing.T) {
 			t.Parallel()
-			pool := open(t, tutti.Config{Policy: name, Workers: 3})
+			c.Workers = 3
+			pool := open(t, c)
 			for _, opts := range [][]tutti.Option{nil, {tutti.PerTask(hintsOf)}} {
 				file := filepath.Join(t.TempDir(), "f")
 				seen := make([]int, 200)
@@ -93,8 +107,9 @@ func TestPoliciesOrder(t *testing.T) {
 	} {
 		t.Run(policy, func(t *testing.T) {
 			t.Parallel()
-			pool := open(t, tutti.Config{Policy: policy, Workers: 1})
-			for _, name := range []string{"calls", "map"} {
+			for _, name := range []string{"calls smp", "map smp", "calls amp", "map amp"} {
+				how, arch, _ := strings.Cut(name, " ")
+				pool := open(t, tutti.Config{Policy: policy, Workers: 1, Arch: tutti.Arch(arch)})
 				g := newGate(t)
 				first, err := Meet.Go(t.Context(), pool, g.visit(-1))
 				if err != nil {
@@ -103,7 +118,7 @@ func TestPoliciesOrder(t *testing.T) {
 				held := g.await(1)[0]
 				hints := tutti.PerTask(func(v Visit) tutti.Hints { return c.hints[v.N] })
 				ended := make(chan error, 1)
-				if name == "calls" {
+				if how == "calls" {
 					for i := range c.hints {
 						if _, err := Meet.Go(t.Context(), pool, g.visit(i), hints); err != nil {
 							t.Fatal(err)
@@ -148,10 +163,11 @@ func TestPoliciesOrder(t *testing.T) {
 // Config.InOrder stands above a policy's order.
 func TestInOrderUnderEachPolicy(t *testing.T) {
 	t.Parallel()
-	for _, name := range sched.Names(nil) {
-		t.Run(name, func(t *testing.T) {
+	for _, c := range eachPolicy() {
+		t.Run(c.Policy+" "+string(c.Arch), func(t *testing.T) {
 			t.Parallel()
-			pool := open(t, tutti.Config{Policy: name, Workers: 1, InOrder: true, Tasks: 512})
+			c.Workers, c.InOrder, c.Tasks = 1, true, 512
+			pool := open(t, c)
 			n := 0
 			for c, err := range Nth.MapCompleted(t.Context(), pool, count(1_000), tutti.Window(50)) {
 				if err != nil || c.Value != c.Index {
@@ -170,11 +186,12 @@ func TestInOrderUnderEachPolicy(t *testing.T) {
 // with one worker and a table that is too small for all.
 func TestNestedUnderEachPolicy(t *testing.T) {
 	t.Parallel()
-	for _, name := range append(sched.Names(nil), Express) {
-		t.Run(name, func(t *testing.T) {
+	for _, c := range eachPolicy(Express) {
+		t.Run(c.Policy+" "+string(c.Arch), func(t *testing.T) {
 			t.Parallel()
 			for _, workers := range []int{1, 3} {
-				pool := open(t, tutti.Config{Policy: name, Workers: workers, Tasks: 64})
+				c.Workers, c.Tasks = workers, 64
+				pool := open(t, c)
 				if got, err := Fib.Call(t.Context(), pool, Fibonacci{9, "map"}); err != nil || got != 34 {
 					t.Errorf("%d workers: %d, %v", workers, got, err)
 				}

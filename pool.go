@@ -71,7 +71,7 @@ func Open(ctx context.Context, c Config) (*Pool, error) {
 	}
 	p := newPool(master.Submitter(), names)
 	p.master = master
-	if err := p.foundSpace(cfg.Memory); err != nil {
+	if err := p.foundSpace(cfg.Memory, c.OnDeadlock); err != nil {
 		master.Close()
 		master.Unmap()
 		return nil, err
@@ -92,7 +92,14 @@ func newPool(sub *engine.Submitter, names []string) *Pool {
 // engine fills in what the zero value leaves open.
 func (c Config) engine(m *topo.Machine, names []string) (engine.Config, error) {
 	cpus := m.Parallelism()
-	workers := cmp.Or(c.Workers, cpus)
+	arch, err := c.arch()
+	if err != nil {
+		return engine.Config{}, err
+	}
+	if err := c.checkGroups(m, names); err != nil {
+		return engine.Config{}, err
+	}
+	workers := cmp.Or(c.groupWorkers(), c.Workers, cpus)
 	lanes := cmp.Or(c.Concurrency, workers*cmp.Or(c.TasksPerWorker, 1))
 	tasks := cmp.Or(c.Tasks, DefaultTasks)
 	if err := c.check(workers, lanes, tasks); err != nil {
@@ -105,6 +112,7 @@ func (c Config) engine(m *topo.Machine, names []string) (engine.Config, error) {
 	cfg := engine.Config{
 		Workers: workers, Lanes: lanes, Policy: c.Policy, Own: ownPolicies(), Threads: share, Tasks: tasks, Memory: cmp.Or(c.Memory, ownShare(m)),
 		SpinNs:  int64(c.Spin),
+		Assign:  arch == AMP,
 		InOrder: c.InOrder,
 		Limits:  core.StopLimits{Grace: core.Span(cmp.Or(c.Grace, 2*time.Second)), QuitGrace: core.Second},
 		Restart: core.DefaultIntensity(workers),
@@ -114,8 +122,15 @@ func (c Config) engine(m *topo.Machine, names []string) (engine.Config, error) {
 	if c.MaxRestarts > 0 {
 		cfg.Restart.Max = c.MaxRestarts
 	}
+	c.fillIn(&cfg, m, cpus, share)
+	c.setGroups(&cfg, m, names)
+	return cfg, nil
+}
+
+// fillIn fills in what depends on the machine and on this process.
+func (c *Config) fillIn(cfg *engine.Config, m *topo.Machine, cpus, share int) {
 	switch {
-	case c.Spin < 0 || c.Spin == 0 && workers >= cpus:
+	case c.Spin < 0 || c.Spin == 0 && cfg.Workers >= cpus:
 		cfg.SpinNs = 0 // a poller would take the CPU from who could end its wait
 	case c.Spin == 0:
 		cfg.SpinNs = -1 // measure
@@ -134,12 +149,13 @@ func (c Config) engine(m *topo.Machine, names []string) (engine.Config, error) {
 	if cfg.Env == nil {
 		cfg.Env = workerEnv(os.Environ(), share)
 	}
-	return cfg, nil
 }
 
 // check says what of a Config cannot be had. The figures are those that it comes to.
 func (c Config) check(workers, lanes, tasks int) error {
 	switch {
+	case len(c.Groups) > 0 && c.Workers != 0 && c.Workers != workers:
+		return fmt.Errorf("tutti: Config.Workers is %d and the groups have %d: leave it 0 where there are groups", c.Workers, workers)
 	case workers < 1 || workers >= engine.MaxSlots:
 		return fmt.Errorf("tutti: Config.Workers is %d: 1 to %d are possible", workers, engine.MaxSlots-1)
 	case c.TasksPerWorker < 0:
@@ -154,6 +170,8 @@ func (c Config) check(workers, lanes, tasks int) error {
 		return fmt.Errorf("tutti: Config.Concurrency is %d, less than the %d workers", lanes, workers)
 	case c.Spin > time.Second:
 		return fmt.Errorf("tutti: Config.Spin is %v: at most a second is possible", c.Spin)
+	case c.OnDeadlock > ipc.KillProcess:
+		return fmt.Errorf("tutti: Config.OnDeadlock is %d: ipc.AbortYoungest, ipc.ReportOnly and ipc.KillProcess are possible", c.OnDeadlock)
 	case lanes > 1<<16:
 		return fmt.Errorf("tutti: %d tasks at once: at most 65536 are possible", lanes)
 	case tasks < 64 || tasks > 1<<16 || tasks%64 != 0:

@@ -3,6 +3,7 @@ package tutti_test
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"io/fs"
 	"os"
 	"os/exec"
@@ -40,19 +41,66 @@ func TestReadmeProgram(t *testing.T) {
 	}
 }
 
+// The two programs of docs/ipc.md share a lock and a channel, whichever begins first.
+func TestProgramsShare(t *testing.T) {
+	t.Parallel()
+	guide, err := os.ReadFile("docs/ipc.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	programs := goPrograms(string(guide))
+	if len(programs) != 2 {
+		t.Fatalf("docs/ipc.md has %d programs, want 2", len(programs))
+	}
+	for i := range programs {
+		programs[i] = buildProgram(t, strings.ReplaceAll(programs[i], `"squares"`, fmt.Sprintf(`"test-squares-%d"`, os.Getpid())))
+	}
+	receiver := exec.CommandContext(t.Context(), programs[1])
+	var received strings.Builder
+	receiver.Stdout, receiver.Stderr = &received, os.Stderr
+	if err := receiver.Start(); err != nil {
+		t.Fatal(err)
+	}
+	sent, err := exec.CommandContext(t.Context(), programs[0]).CombinedOutput()
+	if err != nil || string(sent) != "sent, and alone with the ledger\n" {
+		t.Errorf("the one that sends: %v, %s", err, sent)
+	}
+	if err := receiver.Wait(); err != nil || received.String() != "0 squared is 0\n1 squared is 1\n2 squared is 4\n" {
+		t.Errorf("the one that receives: %v, %s", err, received.String())
+	}
+}
+
 // goProgram returns the first fenced block that is a whole program.
 func goProgram(text string) string {
-	for _, block := range strings.Split(text, "```go\n")[1:] {
-		if code, _, _ := strings.Cut(block, "```"); strings.Contains(code, "func main()") {
-			return code
-		}
+	if all := goPrograms(text); len(all) > 0 {
+		return all[0]
 	}
 	return ""
 }
 
-// runProgram builds a program against this module, without a network, and
-// returns what it prints.
+// goPrograms returns the fenced blocks that are whole programs.
+func goPrograms(text string) (all []string) {
+	for _, block := range strings.Split(text, "```go\n")[1:] {
+		if code, _, _ := strings.Cut(block, "```"); strings.Contains(code, "func main()") {
+			all = append(all, code)
+		}
+	}
+	return all
+}
+
+// runProgram builds a program and returns what it prints.
 func runProgram(t *testing.T, program string) string {
+	t.Helper()
+	out, err := exec.CommandContext(t.Context(), buildProgram(t, program)).CombinedOutput()
+	if err != nil {
+		t.Fatalf("the program: %v\n%s", err, out)
+	}
+	return string(out)
+}
+
+// buildProgram builds a program against this module, without a network, and returns
+// where it is.
+func buildProgram(t *testing.T, program string) string {
 	t.Helper()
 	dir := t.TempDir()
 	root, err := os.Getwd()
@@ -80,11 +128,5 @@ func runProgram(t *testing.T, program string) string {
 	if out, err := build.CombinedOutput(); err != nil {
 		t.Fatalf("go build: %v\n%s", err, out)
 	}
-	run := exec.CommandContext(t.Context(), "./program")
-	run.Dir = dir
-	out, err := run.CombinedOutput()
-	if err != nil {
-		t.Fatalf("the program: %v\n%s", err, out)
-	}
-	return string(out)
+	return filepath.Join(dir, "program")
 }

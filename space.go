@@ -14,12 +14,12 @@ const spaceMax = 4 << 30
 func spaceData(memory int64) int64 { return min(memory, spaceMax) }
 
 // foundSpace lays out the pool's space, before anybody can ask for it.
-func (p *Pool) foundSpace(memory int64) error {
+func (p *Pool) foundSpace(memory int64, onDeadlock ipc.Policy) error {
 	part, err := p.sub.Extra()
 	if err != nil {
 		return fmt.Errorf("tutti: %w", err)
 	}
-	return ipc.Found(part, spaceData(memory), ipc.Options{})
+	return ipc.Found(part, spaceData(memory), ipc.Options{OnDeadlock: onDeadlock})
 }
 
 // Space returns the pool's space: locks, channels and values that the master and the

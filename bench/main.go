@@ -4,6 +4,7 @@
 //	go run ./bench -quick             # a tenth of the work, three rounds
 //	go run ./bench -rows 'commands'   # the rows whose name matches
 //	go run ./bench -md -json out.json # a table for the documentation, and the raw rounds
+//	go run ./bench -rows makespan -trace NASA-iPSC-1993-3.1-cln.swf.gz
 //
 // A row is one measurement: how many no-op tasks a second, how long until the task
 // of a killed worker runs again, and so on. Ours, the floor (what the machine
@@ -45,6 +46,7 @@ type options struct {
 	quick    bool
 	json     string
 	markdown bool
+	trace    string
 }
 
 func main() {
@@ -64,6 +66,7 @@ func parse(args []string, stderr io.Writer) (options, error) {
 	flags.IntVar(&o.rounds, "rounds", 0, "how often each contender runs (default 5, with -quick 3)")
 	flags.BoolVar(&o.quick, "quick", false, "a tenth of the work")
 	flags.StringVar(&o.json, "json", "", "write all rounds as JSON to this `file` too")
+	flags.StringVar(&o.trace, "trace", "", "take the times of makespan from this `file`, a workload in the standard workload format, with gzip")
 	flags.BoolVar(&o.markdown, "md", false, "print Markdown")
 	if err := flags.Parse(args); err != nil {
 		return o, err
@@ -97,6 +100,7 @@ func run(args []string, stdout, stderr io.Writer) error {
 		return err
 	}
 	defer shop.close()
+	shop.trace = o.trace
 	results, err := measureAll(ctx, shop.rows(), o, stdout, stderr)
 	if o.json != "" {
 		err = errors.Join(err, writeJSON(o.json, results))

@@ -128,6 +128,10 @@ func judge(r *row, res *result) {
 	}
 	for _, t := range r.targets {
 		l, value := own, own.Median
+		if t.of != "" {
+			l = find(res.Lines, t.of)
+			value = l.Median
+		}
 		if t.against != "" {
 			l = find(res.Lines, t.against)
 			value = l.Ratio

@@ -42,6 +42,17 @@ func TestMeasureTakesTurns(t *testing.T) {
 	}
 }
 
+func TestTargetsOfOthers(t *testing.T) {
+	t.Parallel()
+	var diary []string
+	r := row{unit: percent, contenders: []contender{script("us", ours, &diary, 9), script("them", peer, &diary, 4)},
+		targets: []target{{bound: 5}, {of: "them", bound: 5}}}
+	res := measure(t.Context(), &r, 1, silent)
+	if us, them := res.Lines[0], res.Lines[1]; us.Verdict != "MISSED" || them.Verdict != "met" || them.Target != "≤ 5.00 %" {
+		t.Errorf("ours: %+v, theirs: %+v", us, them)
+	}
+}
+
 func TestMeasureLeavesOut(t *testing.T) {
 	t.Parallel()
 	var diary []string

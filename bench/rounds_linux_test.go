@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"github.com/tutti-run/tutti"
+	"github.com/tutti-run/tutti/sched"
 )
 
 // TestMain lets the test binary be its own worker and echo.
@@ -48,7 +49,7 @@ func TestRounds(t *testing.T) {
 		{name: "ipc, numbers", round: chanRate(5000, 1)},
 		{name: "ipc, numbers in batches", round: chanRate(5000, ipcBatch)},
 		{name: "ipc, owner's death", round: ownerDeath(2)},
-		{name: "ipc, stream", round: streamRate(8)},
+		{name: "ipc, stream", round: streamRate(8, 1)},
 		{name: "ipc, lock", round: lockAlone(1000)},
 		{name: "ipc, value", round: varRead(100_000)},
 		{name: "sync.Mutex", round: syncMutexAlone(100_000)},
@@ -57,6 +58,8 @@ func TestRounds(t *testing.T) {
 		{name: "ipc, pipe, 1 MiB", round: pipeRate(8)},
 		oursMasterDeath("master", "master", 2, 2),
 		oursMasterDeath("master, commands", "master-commands", 4, 2),
+		{name: "simulator", round: (&workshop{quick: true}).simRows()[0].contenders[0].round},
+		{name: "simulator and reality", round: againstSimulator(bimodal(40))(sched.Default)},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			f, err := c.round(t.Context())

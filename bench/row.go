@@ -18,10 +18,13 @@ var (
 	nanoseconds       = unit{name: "ns", lowerIsBetter: true}
 	microseconds      = unit{name: "µs", lowerIsBetter: true}
 	milliseconds      = unit{name: "ms", lowerIsBetter: true}
+	seconds           = unit{name: "s", lowerIsBetter: true}
+	eventsPerSecond   = unit{name: "events/s"}
 	gibPerSecond      = unit{name: "GiB/s"}
 	linesPerSecond    = unit{name: "lines/s"}
 	mebibytes         = unit{name: "MiB", lowerIsBetter: true}
 	times             = unit{name: "x", lowerIsBetter: true}
+	percent           = unit{name: "%", lowerIsBetter: true}
 )
 
 // kind tells what a contender is to us.
@@ -31,6 +34,8 @@ const (
 	ours  kind = "tutti"
 	floor kind = "floor" // what the machine itself allows; nobody can beat it by much
 	peer  kind = "peer"  // what people use today
+	// variant is ours as well, set up otherwise than by default.
+	variant kind = "variant"
 )
 
 // figure is what one contender gave in one round, in the row's unit.
@@ -59,6 +64,8 @@ type target struct {
 	// against names the contender that ours is compared with; "" makes bound an
 	// absolute figure in the row's unit.
 	against string
+	// of names the contender that an absolute figure is for; "" is ours.
+	of string
 	// bound is the worst that still meets the target: how many times as good as
 	// the other, or the absolute figure.
 	bound float64
@@ -103,8 +110,10 @@ func (r *row) validate() error {
 		return fmt.Errorf("row %s has %d contenders of ours", r.name, own)
 	}
 	for _, t := range r.targets {
-		if t.against != "" && r.contender(t.against) == nil {
-			return fmt.Errorf("row %s has a target against %q, who does not take part", r.name, t.against)
+		for _, name := range []string{t.against, t.of} {
+			if name != "" && r.contender(name) == nil {
+				return fmt.Errorf("row %s has a target for %q, who does not take part", r.name, name)
+			}
 		}
 	}
 	return nil

@@ -44,6 +44,7 @@ func TestValidate(t *testing.T) {
 		{"the same twice", row{contenders: []contender{{name: "a"}, {name: "a"}}}, `two contenders "a"`},
 		{"two of ours", row{contenders: []contender{us, {name: "b", kind: ours}}}, "2 contenders of ours"},
 		{"a target against nobody", row{contenders: []contender{us}, targets: []target{{against: "them"}}}, "does not take part"},
+		{"a target of nobody", row{contenders: []contender{us}, targets: []target{{of: "them"}}}, "does not take part"},
 	} {
 		err := test.row.validate()
 		switch {

@@ -15,12 +15,12 @@ func (w *workshop) rows() []row {
 		w.cacheLine(), w.futexWake(),
 		w.functions("functions", w.oursMap("tutti, Func.Map, default pool", 0), true),
 		w.functions("functions-1-worker", w.oursMap("tutti, Func.Map, 1 worker", 1), false),
-		w.records(), w.callSpinning(), w.call(), w.callParked(),
-		w.open(), w.recovery(),
+		w.architectures(), w.waiting(), w.records(), w.callSpinning(), w.call(), w.callParked(),
+		w.open(), w.recovery(), w.balance(),
 		w.commands(), w.firstCommand(), w.firstStart(),
 		w.memoryOfFunctions(), w.memoryOfCommands(),
 	}
-	return slices.Concat(rows, []row{w.graphLoad()}, w.ipcRows(), w.masterDeath(), w.starts(), w.outputRows(), w.pipeRows(), w.persistentRows(), w.memoryRows(), w.journalRows())
+	return slices.Concat(rows, []row{w.graphLoad()}, w.ipcRows(), w.masterDeath(), w.starts(), w.outputRows(), w.pipeRows(), w.persistentRows(), w.memoryRows(), w.journalRows(), []row{w.makespan()}, w.simRows())
 }
 
 func (w *workshop) cacheLine() row {

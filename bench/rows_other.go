@@ -7,7 +7,9 @@ import (
 	"runtime"
 )
 
-type workshop struct{}
+type workshop struct {
+	trace string // a recorded workload; "" none
+}
 
 func openWorkshop(quick bool, rounds int) (*workshop, error) {
 	return nil, errors.New("the floors and tutti itself are Linux only, and so is the bench")

@@ -20,6 +20,7 @@ var peerSources embed.FS
 // and what has been made in it. It belongs to one goroutine.
 type workshop struct {
 	dir    string
+	trace  string // a recorded workload; "" none
 	quick  bool
 	rounds int
 

@@ -18,8 +18,9 @@ import (
 
 // No false alarm: processes do at random what can never end in a deadlock, and are
 // killed at random. All that they lock, they lock in one order; transactions, the
-// Banker and channels come last. Waits are looked at after a few microseconds in place
-// of 20 ms, so that pictures are taken in the middle of everything.
+// Banker, channels, conditions, barriers, events and Onces come last. Waits are looked at
+// after a few microseconds in place of 20 ms, so that pictures are taken in the middle of
+// everything.
 
 var opsWant = flag.Int64("ipc.ops", 100_000, "how many operations are done in which no deadlock may be found")
 
@@ -38,7 +39,19 @@ type worker struct {
 	claim   *Claim
 	there   *Chan[int64]
 	back    *Chan[int64]
-	ops     int64
+	meeting
+	ask, answer *Chan[int64] // this goroutine's alone, and its echo's
+	ops         int64
+}
+
+// meeting is what goroutines wait for each other at, none for long: whoever does not come
+// in time is not waited for.
+type meeting struct {
+	m       *Mutex
+	cond    *Cond
+	barrier *Barrier
+	event   *Event
+	once    *Once
 }
 
 const (
@@ -49,13 +62,16 @@ const (
 func newWorker(s *Space, seed uint64) *worker {
 	w := &worker{s: s, rnd: rand.New(rand.NewPCG(seed, uint64(os.Getpid())))}
 	for k := range orderedEach {
-		w.ordered = append(w.ordered, must(s.Mutex(fmt.Sprint("m", k))), must(s.RWMutex(fmt.Sprint("rw", k))), must(s.Semaphore(fmt.Sprint("s", k), semUnits)))
+		w.ordered = append(w.ordered, must(s.Mutex(fmt.Sprint("m", k))), must(s.RWMutex(fmt.Sprint("rw", k))),
+			must(s.Semaphore(fmt.Sprint("s", k), semUnits)), must(s.OwnedSemaphore(fmt.Sprint("o", k), semUnits)))
 	}
 	for k := range orderedEach {
 		w.txn = append(w.txn, must(s.Mutex(fmt.Sprint("t", k))))
 	}
 	w.claim = declare(s, amounts{"a": 2, "b": 2}, amounts{"a": 1, "b": 2})
 	w.there, w.back = must(OpenChan[int64](s, "there", 64)), must(OpenChan[int64](s, "back", 64))
+	w.m = must(s.Mutex("meeting"))
+	w.meeting = meeting{w.m, must(s.Cond("cond", w.m)), must(s.Barrier("barrier", 2)), must(s.Event("event")), must(s.Once("once"))}
 	return w
 }
 
@@ -133,7 +149,7 @@ func (w *worker) take(ctx context.Context, lock any) (give func() error, err err
 	case *Semaphore:
 		n := 1 + w.rnd.Int64N(semUnits)
 		give = func() error { return l.Release(n) }
-		if few { // somebody else gives it back
+		if few && l.o.flags.Load()&flagOwned == 0 { // somebody else gives it back
 			give = func() error {
 				back := make(chan error)
 				go func() { back <- l.Release(n) }()
@@ -157,7 +173,7 @@ func (w *worker) take(ctx context.Context, lock any) (give func() error, err err
 
 // last is what is done with locks held that nobody takes who does such things.
 func (w *worker) last(ctx context.Context) (err error) {
-	switch w.rnd.IntN(4) {
+	switch w.rnd.IntN(7) {
 	case 0:
 		w.ops += 4
 		return w.s.Txn(ctx, func(tx *Txn) error {
@@ -182,9 +198,90 @@ func (w *worker) last(ctx context.Context) (err error) {
 			err = ErrClosed
 		}
 		return err
+	case 3:
+		w.ops += 2
+		return w.meet(ctx)
+	case 4:
+		w.ops += 4
+		err := errors.Join(w.ask.Send(ctx, 1), w.ask.Send(ctx, 2))
+		for got := 0; got < 2 && err == nil; {
+			var is int
+			if is, err = Select(ctx, w.answer.Receiving(nil, nil), w.there.Sending(1)); is == 0 {
+				got++
+			}
+		}
+		return err
 	}
 	return nil
 }
+
+// pair gives the worker two channels that it has alone with an echo, which both say so.
+func (w *worker) pair(k int) (echo func(ctx context.Context)) {
+	w.ask, w.answer = must(OpenChan[int64](w.s, fmt.Sprintf("ask %d of %d", k, w.s.slot), 1)), must(OpenChan[int64](w.s, fmt.Sprintf("answer %d of %d", k, w.s.slot), 1))
+	for _, c := range []*Chan[int64]{w.ask, w.answer} { // what a dead one left there
+		for ok := true; ok; {
+			_, ok, _, _ = c.TryReceive()
+		}
+	}
+	must(w.ask.Sender(1))
+	must(w.answer.Receiver(1))
+	return func(ctx context.Context) {
+		must(w.ask.Receiver(1))
+		must(w.answer.Sender(1))
+		for n, err := range w.ask.All(ctx) {
+			if err == nil {
+				err = w.answer.Send(ctx, n)
+			}
+			if err != nil {
+				return
+			}
+		}
+	}
+}
+
+// meet waits for others who may not come.
+func (w *worker) meet(ctx context.Context) (err error) {
+	short, cancel := context.WithTimeout(ctx, time.Duration(w.rnd.IntN(500))*time.Microsecond)
+	defer cancel()
+	switch w.rnd.IntN(4) {
+	case 0:
+		if err = w.m.Lock(ctx); errors.Is(err, ErrOwnerDied) {
+			err = w.m.MarkConsistent()
+		}
+		if err != nil {
+			return err
+		}
+		w.cond.Signal()
+		if err = w.cond.Wait(short); errors.Is(err, ErrOwnerDied) {
+			err = w.m.MarkConsistent()
+		}
+		if errors.Is(err, context.DeadlineExceeded) {
+			err = nil
+		}
+		return errors.Join(err, w.m.Unlock())
+	case 1:
+		if err = w.barrier.Wait(short); err != nil {
+			w.barrier.Reset() // whoever waited there has been told
+		}
+	case 2:
+		if w.rnd.IntN(2) == 0 {
+			w.event.Set()
+		} else {
+			w.event.Reset()
+		}
+		err = w.event.Wait(short)
+	case 3: // it is never done
+		if err = w.once.Do(short, func() error { return errAgain }); errors.Is(err, errAgain) {
+			err = nil
+		}
+	}
+	if errors.Is(err, context.DeadlineExceeded) || errors.Is(err, ErrBroken) {
+		err = nil
+	}
+	return err
+}
+
+var errAgain = errors.New("once more")
 
 func (w *worker) redeclare() (err error) {
 	w.claim, err = w.claim.b.Declare(amounts{"a": 1, "b": 2})
@@ -215,10 +312,13 @@ func work() error {
 		}
 	})
 	var mine atomic.Int64
-	var all sync.WaitGroup
+	var all, echoes sync.WaitGroup
+	ctx, cancel := context.WithCancel(context.Background())
 	for k := range workersEach {
 		all.Go(func() {
 			w := newWorker(s, seed*workersEach+uint64(k))
+			echo := w.pair(k)
+			echoes.Go(func() { echo(ctx) })
 			for ops.Load() < want || looks.Load() == 0 || deaths.Load() == 0 {
 				if err := w.round(context.Background()); err != nil {
 					fail(err)
@@ -236,13 +336,15 @@ func work() error {
 		})
 	}
 	all.Wait()
+	cancel()
+	echoes.Wait()
 	return s.Close()
 }
 
 func TestNoAlarmAmongCorrectProcesses(t *testing.T) {
 	t.Parallel()
 	name := spaceName(t)
-	s, err := OpenWith(name, 1<<20, Options{Objects: 64, Claims: 256})
+	s, err := OpenWith(name, 1<<20, Options{Objects: 256, Claims: 512})
 	if err != nil {
 		t.Fatal(err)
 	}

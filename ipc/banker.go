@@ -35,9 +35,14 @@ func (s *Space) Banker(name string, units map[string]int64) (*Banker, error) {
 	return &Banker{b}, nil
 }
 
-// Units returns how many units of each resource there are, and how many are held.
+// Units returns how many units of each resource there are, and how many are held; none
+// in a closed space.
 func (b *Banker) Units() (total, held map[string]int64) {
 	total, held = map[string]int64{}, map[string]int64{}
+	if b.s.enter() != nil {
+		return total, held
+	}
+	defer b.s.leave()
 	o := b.s.lock(b.i)
 	defer b.s.unlock(o)
 	for r, name := range b.names {

@@ -191,76 +191,79 @@ func TestBankerOfMany(t *testing.T) {
 	}
 }
 
+var bankerTotal = amounts{"a": 2, "b": 2}
+
+var bankerScenarios = []lockScenario{
+	{
+		name: "a Banker that lends",
+		act: func(ctx context.Context, s *Space) error {
+			c := declare(s, bankerTotal, bankerTotal)
+			return errors.Join(c.Acquire(ctx, amounts{"a": 1}), c.Acquire(ctx, amounts{"a": 1, "b": 2}), c.Release(amounts{"b": 1}),
+				c.Close(), declare(s, bankerTotal, bankerTotal).Acquire(ctx, amounts{"a": 2}))
+		},
+		after: allOf(bankerTotal),
+	}, {
+		name: "a Banker that is waited for",
+		ready: func(ctx context.Context, s *Space) error {
+			return declare(s, bankerTotal, bankerTotal).Acquire(ctx, bankerTotal)
+		},
+		act: func(ctx context.Context, s *Space) error {
+			return declare(s, bankerTotal, bankerTotal).Acquire(ctx, amounts{"a": 1})
+		},
+		meanwhile: func(_ context.Context, s *Space, over func() bool) error {
+			b := must(s.Banker("b", bankerTotal))
+			for waitingFor(s, b.i) == 0 && !over() {
+				pause()
+			}
+			return b.takeAllBack()
+		},
+		after: allOf(bankerTotal),
+	}, {
+		name: "a Banker's request, given up",
+		ready: func(ctx context.Context, s *Space) error {
+			return declare(s, bankerTotal, bankerTotal).Acquire(ctx, amounts{"a": 1})
+		},
+		act: func(ctx context.Context, s *Space) error {
+			_, err := declare(s, bankerTotal, bankerTotal).TryAcquire(amounts{"b": 1})
+			return err
+		},
+		after: func(ctx context.Context, s *Space) error {
+			return errors.Join(must(s.Banker("b", bankerTotal)).takeAllBack(), allOf(bankerTotal)(ctx, s))
+		},
+	}, {
+		name: "a Banker's units, granted to others",
+		ready: func(ctx context.Context, s *Space) error {
+			for range 2 {
+				c := declare(s, bankerTotal, bankerTotal)
+				go func() { // gets what the dead one gives back, or had
+					err := must(s.Event("lent")).Wait(ctx)
+					err = errors.Join(err, c.Acquire(ctx, amounts{"a": 1, "b": 2}), c.Acquire(ctx, amounts{"a": 1}), c.Close())
+					if err := errors.Join(err, must(s.Barrier("ended", 3)).Wait(ctx)); err != nil {
+						panic(err)
+					}
+				}()
+			}
+			return nil
+		},
+		act: func(ctx context.Context, s *Space) error {
+			c := declare(s, bankerTotal, bankerTotal)
+			err := c.Acquire(ctx, bankerTotal)
+			must(s.Event("lent")).Set()
+			for waitingFor(s, c.b.i) < 2 {
+				pause()
+			}
+			return errors.Join(err, c.Release(bankerTotal))
+		},
+		after: func(ctx context.Context, s *Space) error {
+			must(s.Event("lent")).Set()
+			return errors.Join(must(s.Barrier("ended", 3)).Wait(ctx), allOf(bankerTotal)(ctx, s))
+		},
+	},
+}
+
 func TestDeathInBanker(t *testing.T) {
 	t.Parallel()
-	total := amounts{"a": 2, "b": 2}
-	dieEverywhere(t, []lockScenario{
-		{
-			name: "lent",
-			act: func(ctx context.Context, s *Space) error {
-				c := declare(s, total, total)
-				return errors.Join(c.Acquire(ctx, amounts{"a": 1}), c.Acquire(ctx, amounts{"a": 1, "b": 2}), c.Release(amounts{"b": 1}),
-					c.Close(), declare(s, total, total).Acquire(ctx, amounts{"a": 2}))
-			},
-			after: allOf(total),
-		}, {
-			name: "waited for",
-			ready: func(ctx context.Context, s *Space) error {
-				return declare(s, total, total).Acquire(ctx, total)
-			},
-			act: func(ctx context.Context, s *Space) error {
-				return declare(s, total, total).Acquire(ctx, amounts{"a": 1})
-			},
-			meanwhile: func(_ context.Context, s *Space, over func() bool) error {
-				b := must(s.Banker("b", total))
-				for waitingFor(s, b.i) == 0 && !over() {
-					pause()
-				}
-				return b.takeAllBack()
-			},
-			after: allOf(total),
-		}, {
-			name: "given up",
-			ready: func(ctx context.Context, s *Space) error {
-				return declare(s, total, total).Acquire(ctx, amounts{"a": 1})
-			},
-			act: func(ctx context.Context, s *Space) error {
-				_, err := declare(s, total, total).TryAcquire(amounts{"b": 1})
-				return err
-			},
-			after: func(ctx context.Context, s *Space) error {
-				return errors.Join(must(s.Banker("b", total)).takeAllBack(), allOf(total)(ctx, s))
-			},
-		}, {
-			name: "granted to others",
-			ready: func(ctx context.Context, s *Space) error {
-				for range 2 {
-					c := declare(s, total, total)
-					go func() { // gets what the dead one gives back, or had
-						err := must(s.Event("lent")).Wait(ctx)
-						err = errors.Join(err, c.Acquire(ctx, amounts{"a": 1, "b": 2}), c.Acquire(ctx, amounts{"a": 1}), c.Close())
-						if err := errors.Join(err, must(s.Barrier("ended", 3)).Wait(ctx)); err != nil {
-							panic(err)
-						}
-					}()
-				}
-				return nil
-			},
-			act: func(ctx context.Context, s *Space) error {
-				c := declare(s, total, total)
-				err := c.Acquire(ctx, total)
-				must(s.Event("lent")).Set()
-				for waitingFor(s, c.b.i) < 2 {
-					pause()
-				}
-				return errors.Join(err, c.Release(total))
-			},
-			after: func(ctx context.Context, s *Space) error {
-				must(s.Event("lent")).Set()
-				return errors.Join(must(s.Barrier("ended", 3)).Wait(ctx), allOf(total)(ctx, s))
-			},
-		},
-	}, "banker-filled", "banker-declared", "banker-asking", "banker-waiting", "banker-listed", "banker-wanting", "banker-added",
+	dieEverywhere(t, bankerScenarios, "banker-filled", "banker-declared", "banker-asking", "banker-waiting", "banker-listed", "banker-wanting", "banker-added",
 		"banker-granted", "banker-told", "banker-settled", "banker-withdrawn", "banker-counted", "banker-released", "banker-ringing", "banker-closed")
 }
 

@@ -39,6 +39,10 @@ func (s *Space) Barrier(name string, parties int) (*Barrier, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := s.enter(); err != nil {
+		return nil, err
+	}
+	defer s.leave()
 	b := &Barrier{s, &s.objects[i], stateOf[barrierState](&s.objects[i]), i, parties}
 	o := s.lock(i)
 	defer s.unlock(o)
@@ -182,6 +186,10 @@ func (b *Barrier) join() error {
 
 // Leave ends this process's membership. Its end does not break the barrier any more.
 func (b *Barrier) Leave() {
+	if b.s.enter() != nil {
+		return // closed: it has ended
+	}
+	defer b.s.leave()
 	o := b.s.lock(b.i)
 	defer b.s.unlock(o)
 	if i, ok := b.s.giveUp(b.i, 0, true, false); ok {
@@ -190,8 +198,13 @@ func (b *Barrier) Leave() {
 	}
 }
 
-// Reset makes a broken barrier whole. Nobody may be waiting at it.
+// Reset makes a broken barrier whole. Nobody may be waiting at it. In a closed space it
+// does nothing.
 func (b *Barrier) Reset() {
+	if b.s.enter() != nil {
+		return
+	}
+	defer b.s.leave()
 	o := b.s.lock(b.i)
 	defer b.s.unlock(o)
 	o.flags.And(^uint32(flagBroken))

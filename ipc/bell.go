@@ -122,18 +122,16 @@ const (
 type caller struct{ agent, pc, cycles uint64 }
 
 // await tries until it is done, the other side has closed, or ctx is done; between
-// tries it sleeps on b. It makes a claim on the object meanwhile.
+// tries it sleeps on b. It makes a claim on the object meanwhile. The caller has entered
+// the space, before it tried for a while: what a try does is not to meet Close.
 func (s *Space) await(ctx context.Context, object int, b *bell, units int64, who caller, try func() verdict) (verdict, error) {
-	if err := s.enter(); err != nil {
-		return blocked, err
-	}
-	defer s.leave()
 	i, err := s.claim(object, units, false, who.agent, who.pc, who.cycles)
 	if err != nil {
 		return blocked, err
 	}
 	c := &s.claims[i]
 	storeWord(&c.ticket, s.head.tickets.Add(1))
+	c.asleep.Store(0)
 	c.word.Store(uint64(c.load().to(claimWaiting)))
 	at("await-waiting")
 	defer func() { c.settle(); s.unclaim(i) }()
@@ -146,8 +144,11 @@ func (s *Space) await(ctx context.Context, object int, b *bell, units int64, who
 		if over() {
 			return blocked, s.deadlocked(i)
 		}
+		c.asleep.Store(1) // from here on it takes and gives nothing; see picture
 		at("await-sleeping")
-		if err := s.sleepOn(ctx, i, &b.word, val, over); err != nil {
+		err := s.sleepOn(ctx, i, &b.word, val, over)
+		c.asleep.Store(0)
+		if err != nil {
 			return blocked, err
 		}
 		at("await-woken")

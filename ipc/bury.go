@@ -137,7 +137,7 @@ func (s *Space) clear(slot int) {
 		}
 	}
 	for i := range s.objects {
-		if bury := s.objects[i].how().bury; bury != nil {
+		if bury := s.objects[i].how().bury; bury != nil && s.objects[i].openedBy(slot) {
 			bury(s, i, slot)
 		}
 	}
@@ -151,10 +151,13 @@ func (s *Space) clear(slot int) {
 	// Not only where it had claims: it may have died with units settled and not given on,
 	// as may one that was burying it.
 	for i := range s.objects {
-		s.regrant(i)
+		if s.objects[i].openedBy(slot) {
+			s.regrant(i)
+		}
 	}
 	s.reclaim(slot)
 	s.wakeEverybody()
+	s.closeAll(slot) // last: from then on what it had open may be forgotten
 }
 
 // forfeit frees a claim of a dead process.

@@ -9,7 +9,7 @@ import (
 )
 
 func init() {
-	kinds[kindByteChan] = kindOf{name: "byte channel", unlisted: true, repair: repairMessages, bury: buryMessages, refs: refsMessages}
+	kinds[kindByteChan] = kindOf{name: "byte channel", unlisted: true, repair: repairMessages, bury: buryMessages, refs: refsMessages, blank: blankMessages}
 }
 
 // ByteChan is a channel like [Chan], of messages of any bytes, each of its own length, up
@@ -57,6 +57,10 @@ func (c *ByteChan) Send(ctx context.Context, msg []byte) error {
 	if len(msg) > MessageMax {
 		return tooLong(len(msg))
 	}
+	if err := c.s.enter(); err != nil {
+		return err
+	}
+	defer c.s.leave()
 	var ref shm.Ref
 	var full error
 	try := func() (v verdict) {
@@ -150,6 +154,10 @@ type Taken struct {
 //go:noinline
 func (c *ByteChan) Receive(ctx context.Context) (*Taken, error) {
 	agent, pc, cycles := here()
+	if err := c.s.enter(); err != nil {
+		return nil, err
+	}
+	defer c.s.leave()
 	var t *Taken
 	var broken error
 	v, err := c.wait(ctx, &c.state.readers, waitsForMessage, &c.reads, caller{agent, pc, cycles}, func() (v verdict) {
@@ -213,6 +221,10 @@ func (c *ByteChan) othersWork() bool {
 // Return is ErrNotOwner.
 func (t *Taken) Done() error {
 	c := t.c
+	if err := c.s.enter(); err != nil {
+		return err
+	}
+	defer c.s.leave()
 	o, err := t.own()
 	if err != nil {
 		return err
@@ -238,6 +250,10 @@ func (t *Taken) Done() error {
 // later.
 func (t *Taken) Return() error {
 	c := t.c
+	if err := c.s.enter(); err != nil {
+		return err
+	}
+	defer c.s.leave()
 	o, err := t.own()
 	if err != nil {
 		return err
@@ -251,9 +267,6 @@ func (t *Taken) Return() error {
 // own takes the latch, if the message is still this process's.
 func (t *Taken) own() (*object, error) {
 	c := t.c
-	if c.s.closing.Load() {
-		return nil, ErrClosed
-	}
 	o := c.s.lock(c.object)
 	r := &c.rows[t.row]
 	if state, by := r.state(); state != rowTaken || by != c.s.slot || r.number != t.num {

@@ -9,7 +9,7 @@ import (
 )
 
 func init() {
-	kinds[kindByteTopic] = kindOf{name: "byte topic", unlisted: true, repair: repairMessages, bury: buryMessages, refs: refsMessages}
+	kinds[kindByteTopic] = kindOf{name: "byte topic", unlisted: true, repair: repairMessages, bury: buryMessages, refs: refsMessages, blank: blankMessages}
 }
 
 // ByteTopic is a topic like [Topic], of messages of any bytes, each of its own length, up
@@ -46,9 +46,10 @@ func (t *ByteTopic) Close() error { return t.close() }
 // returns ErrClosed; an error that wraps [shm.ErrFull] says that there is no memory for
 // the message, though none is kept any more.
 func (t *ByteTopic) Publish(msg []byte) error {
-	if t.s.closing.Load() {
-		return ErrClosed
+	if err := t.s.enter(); err != nil {
+		return err
 	}
+	defer t.s.leave()
 	if len(msg) > MessageMax {
 		return tooLong(len(msg))
 	}
@@ -97,6 +98,10 @@ type ByteSubscription struct {
 
 // Subscribe returns a reader of what is published from now on.
 func (t *ByteTopic) Subscribe() *ByteSubscription {
+	if t.s.enter() != nil {
+		return &ByteSubscription{t: t} // closed: there is nothing to read
+	}
+	defer t.s.leave()
 	o := t.s.lock(t.object)
 	defer t.s.unlock(o)
 	return &ByteSubscription{t: t, next: t.state.next}
@@ -105,6 +110,10 @@ func (t *ByteTopic) Subscribe() *ByteSubscription {
 // SubscribeOldest returns a reader of what the topic keeps, and of what is published
 // after that.
 func (t *ByteTopic) SubscribeOldest() *ByteSubscription {
+	if t.s.enter() != nil {
+		return &ByteSubscription{t: t} // closed: there is nothing to read
+	}
+	defer t.s.leave()
 	o := t.s.lock(t.object)
 	defer t.s.unlock(o)
 	r := &ByteSubscription{t: t, next: t.state.next}
@@ -122,6 +131,10 @@ func (t *ByteTopic) SubscribeOldest() *ByteSubscription {
 func (r *ByteSubscription) Next(ctx context.Context) (msg []byte, ok bool, err error) {
 	agent, pc, cycles := here()
 	t := r.t
+	if err := t.s.enter(); err != nil {
+		return nil, false, err
+	}
+	defer t.s.leave()
 	var outcome error
 	v, err := t.wait(ctx, &t.state.readers, waitsForMessage, &t.reads, caller{agent, pc, cycles}, func() (v verdict) {
 		msg, v, outcome = r.read()

@@ -7,7 +7,7 @@ import (
 )
 
 func init() {
-	kinds[kindChan] = kindOf{name: "channel", unlisted: true, bury: buryRing, refs: ringRefs}
+	kinds[kindChan] = kindOf{name: "channel", unlisted: true, bury: buryRing, refs: ringRefs, blank: blankChan}
 }
 
 // Chan is a channel between goroutines of any processes, with the meaning of Go's
@@ -66,7 +66,7 @@ func (c *Chan[T]) Close() error {
 }
 
 // Send sends v, and waits for room until ctx is done. After Close it returns
-// ErrClosed. Another error is the cause of ctx's end.
+// ErrClosed. Another error is the cause of ctx's end, or a *DeadlockError; see Receiver.
 //
 //go:noinline
 func (c *Chan[T]) Send(ctx context.Context, v T) error {
@@ -106,7 +106,8 @@ func (c *Chan[T]) sendSlowly(ctx context.Context, v T, who caller) error {
 }
 
 // Receive returns the next message, and waits for one until ctx is done. ok is false
-// if there is none: the channel is closed and empty, or err says why.
+// if there is none: the channel is closed and empty, or err says why: ctx's end, or a
+// *DeadlockError; see Sender.
 //
 //go:noinline
 func (c *Chan[T]) Receive(ctx context.Context) (v T, ok bool, err error) {
@@ -275,6 +276,10 @@ func (r *ring) wait(ctx context.Context, send bool, who caller, try func() verdi
 	if err := ctx.Err(); err != nil {
 		return context.Cause(ctx)
 	}
+	if err := r.s.enter(); err != nil {
+		return err
+	}
+	defer r.s.leave() // behind passOn
 	v := sp.spin(try)
 	if v != blocked {
 		return r.error(v)

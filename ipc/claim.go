@@ -20,7 +20,8 @@ import (
 //	    48     4  park     any +1                    burial wakes everybody
 //	    52     8  next …   holder of the latch       the list is made anew
 //	    64    96  site     owner, while it waits     the row is freed
-//	   160    32  -
+//	   160     4  asleep   owner, while it waits     likewise
+//	   164    92  -
 //
 // The states of a row, and who moves it:
 //
@@ -45,7 +46,8 @@ type claim struct {
 	prev   uint32
 	stated atomic.Uint32 // site may be read
 	site   site          // where, as text for other processes
-	_      [96]byte
+	asleep atomic.Uint32 // who waits for the other side does not look whether it has come
+	_      [92]byte
 }
 
 type claimState uint8

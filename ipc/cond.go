@@ -82,13 +82,18 @@ func (c *Cond) stop(i int) (told bool) {
 	return told
 }
 
-// Signal wakes the one that has waited longest, if any waits.
+// Signal wakes the one that has waited longest, if any waits. In a closed space it does
+// nothing.
 func (c *Cond) Signal() { c.tell(1) }
 
-// Broadcast wakes all that wait.
+// Broadcast wakes all that wait. In a closed space it does nothing.
 func (c *Cond) Broadcast() { c.tell(len(c.s.claims)) }
 
 func (c *Cond) tell(most int) {
+	if c.s.enter() != nil {
+		return
+	}
+	defer c.s.leave()
 	o := c.s.lock(c.i)
 	told := c.s.tell(o, most)
 	c.s.unlock(o)

@@ -25,6 +25,7 @@ type Counter struct {
 const (
 	counterBits    = 6
 	counterStripes = 1 << counterBits
+	counterBytes   = counterStripes * lineBytes
 )
 
 type stripe struct {
@@ -41,43 +42,54 @@ type counterState struct {
 	stripes uint64
 }
 
-func init() { kinds[kindCounter] = kindOf{name: "counter", refs: refsCounter} }
+var _ [lineBytes]byte = [unsafe.Sizeof(stripe{})]byte{} // else bump layoutVersion
+
+func init() { kinds[kindCounter] = kindOf{name: "counter", refs: refsCounter, blank: blankCounter} }
 
 // Counter returns the counter of a name, and makes it, at 0, if it is not there.
 func (s *Space) Counter(name string) (*Counter, error) {
-	const size = int(unsafe.Sizeof([counterStripes]stripe{}))
 	i, err := s.find(kindCounter, name, func(o *object) error {
-		ref, err := s.keepBytes(make([]byte, size))
+		ref, err := s.keepBytes(make([]byte, counterBytes))
 		stateOf[counterState](o).stripes = uint64(ref)
 		return err
 	})
 	if err != nil {
 		return nil, err
 	}
-	b, err := s.arena.Bytes(shm.Ref(stateOf[counterState](&s.objects[i]).stripes), size)
+	b, err := s.arena.Bytes(shm.Ref(stateOf[counterState](&s.objects[i]).stripes), counterBytes)
 	if err != nil {
 		return nil, s.damaged(i, err.Error())
 	}
-	c := &Counter{s: s, stripes: (*[counterStripes]stripe)(unsafe.Pointer(unsafe.SliceData(b)))}
+	c := &Counter{s: s, stripes: stripesIn(b)}
 	c.slot = uint64(s.slot) * 0x9e37_79b9_7f4a_7c15
 	return c, nil
 }
 
-// Add adds n, which may be negative. The sum wraps at 64 bits.
+// Add adds n, which may be negative. The sum wraps at 64 bits. In a closed space it does
+// nothing.
 func (c *Counter) Add(n int64) {
-	// Goroutines' descriptors lie some 500 bytes apart; what they share of the product's
-	// upper bits is a matter of chance.
-	h := self()>>5*0x9e37_79b9_7f4a_7c15 + c.slot
+	if c.s.closing.Load() {
+		return // the memory may be another's
+	}
+	// Numbers that follow each other have products whose upper bits lie far apart.
+	h := self()*0x9e37_79b9_7f4a_7c15 + c.slot
 	c.stripes[h>>(64-counterBits)&(counterStripes-1)].n.Add(n)
 }
 
 // Load returns the sum. Additions that ended before Load began are in it, those that
 // begin after it ended are not, and others may be.
-func (c *Counter) Load() (sum int64) {
-	for i := range c.stripes {
-		sum += c.stripes[i].n.Load()
+func (c *Counter) Load() int64 { return sumOf(c.stripes) }
+
+func sumOf(stripes *[counterStripes]stripe) (sum int64) {
+	for i := range stripes {
+		sum += stripes[i].n.Load()
 	}
 	return sum
+}
+
+// stripesIn are the stripes that memory holds.
+func stripesIn(b []byte) *[counterStripes]stripe {
+	return (*[counterStripes]stripe)(unsafe.Pointer(unsafe.SliceData(b)))
 }
 
 // String returns the sum as text.

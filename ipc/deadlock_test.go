@@ -46,12 +46,12 @@ func TestDeadlockIsFound(t *testing.T) {
 		"two mutexes":  {2, mutex, "mutex"},
 		"five mutexes": {5, mutex, "mutex"},
 		"writers":      {2, func(s *Space, i int) taken { return asWriter{must(s.RWMutex(fmt.Sprint("m", i)))} }, "rwmutex"},
-		"units":        {3, func(s *Space, i int) taken { return asUnits{must(s.Semaphore(fmt.Sprint("m", i), 3)), 2} }, "semaphore"},
+		"units":        {3, func(s *Space, i int) taken { return asUnits{must(s.OwnedSemaphore(fmt.Sprint("m", i), 3)), 2} }, "semaphore"},
 		"mixed": {2, func(s *Space, i int) taken {
 			if i == 0 {
 				return mutex(s, i)
 			}
-			return asUnits{must(s.Semaphore("m1", 1)), 1}
+			return asUnits{must(s.OwnedSemaphore("m1", 1)), 1}
 		}, "(mutex|semaphore)"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -321,14 +321,14 @@ func TestDeadlockDrawn(t *testing.T) {
 			Process: "a", PID: 10, Goroutine: "7", Holds: `mutex "x"`, HeldAt: "a.go:1", HeldSince: now.Add(-time.Second),
 			Waits: `mutex "y"`, WaitsAt: "a.go:2", WaitingSince: now.Add(-25 * time.Millisecond),
 		},
-		{Process: "b", PID: 11, Holds: `mutex "y"`, Waits: `rwmutex "x"`, Ahead: true},
+		{Process: "b", PID: 11, Goroutine: "8", Holds: `mutex "y"`, Waits: `rwmutex "x"`, Ahead: true},
 	}}
 	want := `ipc: deadlock:
   a (process 10, goroutine 7) holds mutex "x" since 1s (a.go:1)
-    and waits for mutex "y" since 25ms (a.go:2), which b (process 11) has
-  b (process 11) is ahead in the line for mutex "y"
+    and waits for mutex "y" since 25ms (a.go:2), which b (process 11, goroutine 8) has
+  b (process 11, goroutine 8) is ahead in the line for mutex "y"
     and waits for rwmutex "x", which a (process 10, goroutine 7) has
-  the wait of b (process 11) was ended`
+  the wait of b (process 11, goroutine 8) was ended`
 	if got := e.draw(now); got != want {
 		t.Errorf("drawn:\n%s\nwant:\n%s", got, want)
 	}
@@ -373,4 +373,33 @@ func TestGotItStopped(t *testing.T) {
 	if err := errors.Join(<-ended, <-ended); err != nil {
 		t.Error(err)
 	}
+}
+
+// Goroutines of all processes have the same numbers: one that is told of the word of
+// one moment and of the holder of a later one must not take the other process's for
+// itself, nor write where that is.
+func TestHolderOfAnotherProcess(t *testing.T) {
+	t.Parallel()
+	spaces := heapSpaces(t, 2, Options{})
+	s := spaces[0]
+	m, o := must(s.Mutex("m")), must(s.Once("o"))
+	m.m.word.Store(s.owner) // a sister of this goroutine had it
+	o.o.word.Store(s.owner)
+	m.m.setHolder(spaces[1].holder(self())) // one of the same number has it now
+	o.o.setHolder(spaces[1].holder(self()))
+	given, cancel := context.WithCancel(t.Context())
+	cancel()
+	for what, err := range map[string]error{
+		"lock": m.Lock(given), "transaction": s.Txn(given, func(tx *Txn) error { return tx.Lock(m) }),
+		"once": o.Do(given, func() error { return nil }),
+	} {
+		if !errors.Is(err, context.Canceled) {
+			t.Errorf("%s: %v", what, err)
+		}
+	}
+	if err := m.Unlock(); err != ErrNotOwner {
+		t.Errorf("unlock: %v", err)
+	}
+	m.m.word.Store(0)
+	o.o.word.Store(0)
 }

@@ -23,13 +23,23 @@
 // # Deadlocks
 //
 // Who waits in a circle is found within some 20 ms, told of by a [DeadlockError], and
-// one of the waits is ended. A circle is one of mutexes, RWMutexes and semaphores: who
-// will send to a channel, set an event or come to a barrier cannot be known, so a wait
-// for that is no part of one. Units of a semaphore are thought to come back from the
-// goroutine that acquired them; where another one releases them, a wait may once be
-// taken for a circle, until the semaphore has seen that. Goroutines are known by the
-// address of their descriptor, which a later one may get: end none that holds
-// something. What can be known beforehand prevents circles:
+// one of the waits is ended. There is no alarm where somebody could still help, so a wait
+// is part of a circle only where it is known who could:
+//
+//	Mutex, RWMutex      who holds it, or is ahead in its line
+//	OwnedSemaphore      those who hold its units, which nobody else may release
+//	Once                who is about it; Do within its own function is told at once
+//	Chan, Select        those who have said that they alone serve it, with Sender and
+//	                    Receiver, when all of them have; see there. A Select waits for
+//	                    any of its channels, and who waits for one for any who serve it
+//
+// All else can be helped by anybody, whom the space cannot know: other channels, units of
+// a Semaphore, an Event, a Cond, a Barrier, a Server, a Topic, a Stream. A wait for one of
+// these is never taken for part of a circle, and what a Banker postpones neither. That the
+// context of a wait will end is not counted as help. A goroutine that ended with a lock
+// held keeps it, as with sync.Mutex, and who waits for it is not told.
+//
+// What can be known beforehand prevents circles:
 //
 //	all locks, at once               LockAll
 //	their order                      SetRank; Options.CheckOrder learns it and tells

@@ -46,6 +46,24 @@ func ExampleLockAll() {
 	// <nil>
 }
 
+// It is known who serves a channel: say so, and who waits for ever is told.
+func ExampleChan_Sender() {
+	s := open()
+	defer s.Close()
+	c, err := ipc.OpenChan[int](s, "results", 4)
+	if err != nil {
+		log.Fatal(err)
+	}
+	leave, err := c.Sender(1)
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer leave()
+	_, _, err = c.Receive(context.Background()) // of nobody but itself
+	fmt.Println(errors.Is(err, ipc.ErrDeadlock))
+	// Output: true
+}
+
 // The order is known beforehand: declare it, and who breaks it is told at once.
 func ExampleMutex_SetRank() {
 	s := open()

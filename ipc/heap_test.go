@@ -101,6 +101,8 @@ func (g *goroutines) gone(pid int) bool {
 	return known && word == nil
 }
 
+func (g *goroutines) sameProgram(int) bool { return true }
+
 func (g *goroutines) kill(pid int, _ uint64) error {
 	return fmt.Errorf("process %d is not killed here", pid)
 }

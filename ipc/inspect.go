@@ -24,10 +24,10 @@ import (
 //     first, by its own closer; then it looks again, until its own is gone as well.
 //   - That closer was stopped. After helpAfter looks it breaks up the other itself.
 //
-// A picture may be torn, so a circle counts only if all its waits are the same in two.
-// And it is broken up by one: with the latch `breaking` held, and a third picture in
-// which the waits that others have ended meanwhile do not count. Who dies with the
-// latch held leaves nothing half done: a wait is ended by one CAS.
+// A picture may be torn, so a circle counts only if all waits on which it rests are the
+// same in two. And it is broken up by one: with the latch `breaking` held, and a third
+// picture in which the waits that others have ended meanwhile do not count. Who dies
+// with the latch held leaves nothing half done: a wait is ended by one CAS.
 //
 // Before it looks it states, in words, where it waits and where it took what it holds:
 // others cannot make sense of the addresses in its program.
@@ -74,7 +74,7 @@ const (
 
 // agent is that of claim i, or Nobody if it does not wait.
 func (p *picture) agent(s *Space, i int) waitfor.Agent {
-	if a, ok := p.index[agentKey{s.slot, s.claims[i].agent.Load()}]; ok {
+	if a, ok := p.index[agentKey{p.home(s.slot), s.claims[i].agent.Load()}]; ok {
 		return a
 	}
 	return waitfor.Nobody
@@ -104,10 +104,10 @@ func inCycle(cycle []waitfor.Step, a waitfor.Agent) bool {
 	return slices.ContainsFunc(cycle, func(t waitfor.Step) bool { return t.Agent == a })
 }
 
-// unchanged reports whether all parties of a circle wait as they did before.
+// unchanged reports whether all on whom a circle rests wait as they did before.
 func (p *picture) unchanged(cycle []waitfor.Step, before *picture) bool {
-	for _, step := range cycle {
-		if !p.same(step.Agent, before) {
+	for _, a := range waitfor.Reasons(&p.Picture, waitfor.Deadlocked(&p.Picture), cycle) {
+		if !p.same(a, before) {
 			return false
 		}
 	}
@@ -163,10 +163,16 @@ func (s *Space) end(cycle []waitfor.Step, before *picture) (told *DeadlockError,
 		a, known := p.index[before.agents[step.Agent].agentKey]
 		by, byKnown := p.index[before.agents[cycle[(k+1)%len(cycle)].Agent].agentKey]
 		r, there := p.byRow[before.objects[step.Resource]]
-		if !known || !byKnown || !there || !p.same(a, before) || !slices.Contains(stuck, a) {
+		if !known || !byKnown || !there || !slices.Contains(stuck, a) {
 			return nil, nil
 		}
+		if before.isRoom(step.Resource) {
+			r++
+		}
 		here[k] = waitfor.Step{Agent: a, Resource: r, By: by, Tie: step.Tie}
+	}
+	if !p.unchanged(here, before) {
+		return nil, nil
 	}
 	victim := waitfor.Victim(&p.Picture, here, p.age)
 	if victim == waitfor.Nobody {
@@ -177,7 +183,7 @@ func (s *Space) end(cycle []waitfor.Step, before *picture) (told *DeadlockError,
 	if !s.abort(party.waits) {
 		return nil, nil
 	}
-	if m := &s.members[party.slot]; s.policy == KillProcess && party.slot != s.slot {
+	if m := &s.members[party.home]; s.policy == KillProcess && s.mayKill(party.home, p) {
 		w, started := m.load(), m.started.Load()
 		if w.state() == memberLive && s.kin.kill(w.pid(), started) == nil {
 			awaitEnd = func() { s.kin.awaitGone(w.pid(), started) }
@@ -187,6 +193,16 @@ func (s *Space) end(cycle []waitfor.Step, before *picture) (told *DeadlockError,
 		s.ring(w.row)
 	}
 	return told, awaitEnd
+}
+
+// mayKill reports whether KillProcess may kill the process of a slot. In a pool that is
+// any but the founder, which has its work done again; elsewhere any but this one, for
+// whose work nobody is known to do that.
+func (s *Space) mayKill(home int, p *picture) bool {
+	if founder := s.head.founder; founder != 0 {
+		return s.members[home].load().pid() != int(founder)
+	}
+	return home != p.home(s.slot)
 }
 
 // abort ends a wait. Its goroutine gets a DeadlockError. Until that has looked what it
@@ -216,41 +232,46 @@ func (s *Space) deadlocked(i int) error {
 // errRelocked is why a goroutine cannot lock what it has locked.
 var errRelocked = errors.New("a goroutine locks what it holds: a lock is not recursive")
 
-// relocked is what a goroutine is told that locks a mutex which it holds: nobody else
+// relocked is what a goroutine is told that locks a mutex which it holds.
+func (m *Mutex) relocked(pc uint64) error { return m.s.inItsWay(m.i, pc, errRelocked) }
+
+// inItsWay is what a goroutine is told that waits for what it holds itself: nobody else
 // is needed for this deadlock.
-func (m *Mutex) relocked(pc uint64) error {
-	s := m.s
-	name := s.describe(m.i)
+func (s *Space) inItsWay(object int, pc uint64, why error) error {
+	m, name := stateOf[mutexState](&s.objects[object]), s.describe(object)
 	p := Party{
-		Process: s.kin.name(), PID: s.kin.pid(), Goroutine: goroutineNumber(), Holds: name, HeldAt: lineOf(loadWord(&m.m.pc)),
-		HeldSince: s.clock().at(loadWord(&m.m.since)), Waits: name, WaitsAt: lineOf(pc),
+		Process: s.kin.name(), PID: s.kin.pid(), Goroutine: goroutineName(self()), Holds: name, HeldAt: lineOf(loadWord(&m.pc)),
+		HeldSince: s.clock().at(loadWord(&m.since)), Waits: name, WaitsAt: lineOf(pc),
 	}
-	return errors.Join(&DeadlockError{Cycle: []Party{p}, Ended: 0}, errRelocked)
+	return errors.Join(&DeadlockError{Cycle: []Party{p}, Ended: 0}, why)
 }
 
-// state writes down where the goroutine with claim i waits, and where it took what it
-// holds. It runs in that goroutine.
+// state writes down where the goroutine with claim i took what it holds, also through
+// other slots of its process, and then where it waits: so who sees that the latter is
+// stated can read all. It runs in that goroutine.
 func (s *Space) state(i int) {
-	c := &s.claims[i]
-	agent, number := c.agent.Load(), goroutineNumber()
-	say := func(to *site, pc *uint64) { to.write(lineOf(loadWord(pc)) + "\x01" + number) }
-	say(&c.site, &c.pc)
-	c.stated.Store(1)
-	for k := range s.claims {
-		h := &s.claims[k]
-		if w := h.load(); w.state() == claimHeld && w.slot() == s.slot && h.agent.Load() == agent && h.stated.Load() == 0 {
-			say(&h.site, &h.pc)
-			h.stated.Store(1)
-		}
-	}
+	agent, homes := s.claims[i].agent.Load(), s.homes()
+	ours := func(slot int) bool { return slot >= 0 && slot < len(homes) && homes[slot] == homes[s.slot] }
 	for k := range s.objects {
 		o := &s.objects[k]
-		if o.kind.Load() != kindMutex {
+		if !owned(o.kind.Load()) {
 			continue
 		}
-		if m := stateOf[mutexState](o); m.word.Load()&mutexOwner == s.owner && loadWord(&m.agent) == agent {
-			say(&m.site, &m.pc)
+		if m := stateOf[mutexState](o); ours(m.holder().slot()) && m.holder().agent() == agent {
+			m.site.write(lineOf(loadWord(&m.pc)))
 			o.site.Store(1)
+		}
+	}
+	for _, state := range [...]claimState{claimHeld, claimWaiting} {
+		if state == claimWaiting {
+			at("holds-stated")
+		}
+		for k := range s.claims {
+			c := &s.claims[k]
+			if w := c.load(); w.state() == state && ours(w.slot()) && c.agent.Load() == agent && c.stated.Load() == 0 {
+				c.site.write(lineOf(loadWord(&c.pc)))
+				c.stated.Store(1)
+			}
 		}
 	}
 }
@@ -268,14 +289,13 @@ func (s *site) write(text string) {
 	}
 }
 
-// read is what state wrote: a place, and the number of the goroutine.
-func (s *site) read() (place, goroutine string) {
+// read is what state wrote.
+func (s *site) read() string {
 	b := make([]byte, 0, 8*len(s))
 	for i := range s {
 		b = binary.LittleEndian.AppendUint64(b, loadWord(&s[i]))
 	}
-	place, goroutine, _ = strings.Cut(pinned(b), "\x01")
-	return place, goroutine
+	return pinned(b)
 }
 
 // lineOf is the line of this program that an address belongs to.
@@ -290,14 +310,13 @@ func lineOf(pc uint64) string {
 	return filepath.Base(frame.File) + ":" + strconv.Itoa(frame.Line)
 }
 
-// goroutineNumber is that of the caller, as printed stacks have it.
-func goroutineNumber() string {
-	buf := make([]byte, 64)
-	fields := strings.Fields(string(buf[:runtime.Stack(buf, false)]))
-	if len(fields) < 2 {
-		return ""
-	}
-	return fields[1]
+// number is that of the goroutine that calls, as printed stacks have it, or 0.
+func number() uint64 {
+	var buf [64]byte
+	text, _ := strings.CutPrefix(string(buf[:runtime.Stack(buf[:], false)]), "goroutine ")
+	text, _, _ = strings.Cut(text, " ")
+	n, _ := strconv.ParseUint(text, 10, 64)
+	return n
 }
 
 func quoted(name string) string { return strconv.Quote(name) }

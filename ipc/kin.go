@@ -18,6 +18,9 @@ type kin interface {
 	// awaitGone waits until a dying process is certainly gone, with all its threads,
 	// and then returns true. It returns false when it cannot be told.
 	awaitGone(pid int, started uint64) bool
+	// sameProgram reports whether a process runs the program that this one does. It says
+	// no where that cannot be told.
+	sameProgram(pid int) bool
 	// kill ends a process, if it is still the one that began then.
 	kill(pid int, started uint64) error
 }

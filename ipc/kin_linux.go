@@ -103,6 +103,12 @@ func (processes) awaitGone(pid int, started uint64) bool {
 	}
 }
 
+func (processes) sameProgram(pid int) bool {
+	mine, err1 := os.Stat("/proc/self/exe")
+	its, err2 := os.Stat("/proc/" + strconv.Itoa(pid) + "/exe")
+	return err1 == nil && err2 == nil && os.SameFile(mine, its)
+}
+
 func (processes) kill(pid int, started uint64) error {
 	fd, err := unix.PidfdOpen(pid, 0)
 	if err != nil {

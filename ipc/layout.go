@@ -20,7 +20,7 @@ import (
 //	data      what the allocator gives out; begins at a multiple of shm.SpanBytes
 const (
 	magic         = 0x6970_6320_7475_7474 // "ttut cpi"
-	layoutVersion = 3                     // changes with any struct of this file
+	layoutVersion = 5                     // changes with any struct of this file
 	pageBytes     = 4096
 	lineBytes     = 64
 
@@ -55,7 +55,9 @@ type header struct {
 	pidSpace uint64   // process numbers mean something in this namespace only
 	cycles   uint64   // of the CPU's counter at the creation
 	madeNs   int64    // the time then, Unix
-	_        [48]byte
+	founder  uint32   // the process that founded a space within a pool's segment; 0: it is none
+	policy   uint32   // what is done there about a deadlock
+	_        [40]byte
 
 	changes atomic.Uint32 // futex: a member has come or gone
 	_       [60]byte

@@ -2,6 +2,7 @@ package ipc
 
 import (
 	"fmt"
+	"reflect"
 	"structs"
 	"sync/atomic"
 	"unsafe"
@@ -14,6 +15,7 @@ import (
 //	     8     4  lifeline  owner, kernel    the kernel marks it
 //	    16     8  started   owner            the row is JOINING, and freed
 //	    24     8  joinedNs  owner            likewise
+//	    32     8  text      owner            likewise
 //	    64    64  name      owner            likewise
 //
 // The states of a row, and who moves it:
@@ -33,7 +35,8 @@ type member struct {
 	_        [4]byte
 	started  atomic.Uint64 // of the process, in ticks since the boot: tells a reused number
 	joinedNs atomic.Int64
-	_        [32]byte
+	text     atomic.Uint64 // where the program has textMark
+	_        [24]byte
 	name     [lineBytes]byte
 }
 
@@ -103,6 +106,7 @@ func (s *Space) join() error {
 		s.slot, s.owner = slot, uint32(slot)+1
 		m.started.Store(s.kin.started())
 		m.joinedNs.Store(s.kin.now())
+		m.text.Store(textMark())
 		clear(m.name[copy(m.name[:], s.kin.name()):])
 		at("joined")
 		if err := s.kin.hold(&m.lifeline); err != nil {
@@ -116,6 +120,10 @@ func (s *Space) join() error {
 	}
 	return fmt.Errorf("%w: %d processes have it open", ErrTooMany, len(s.members))
 }
+
+// textMark is where a function of the program lies: two processes of one program have all
+// their functions as far from each other as this one.
+func textMark() uint64 { return uint64(reflect.ValueOf(pinned).Pointer()) }
 
 // changed tells all guardians that a member has come or gone.
 func (s *Space) changed() {

@@ -144,6 +144,10 @@ func (s *Space) openMessages(kind uint32, name string, capacity int, writes bool
 	if err != nil {
 		return nil, err
 	}
+	if err := s.enter(); err != nil {
+		return nil, err
+	}
+	defer s.leave()
 	_, _, cycles := here()
 	c, err := s.claim(i, 0, writes, 0, 0, cycles)
 	if err != nil {
@@ -226,6 +230,10 @@ func (m *messages) renew(o *object, capacity int) error {
 
 // leave says that this process does not use the messages any more.
 func (m *messages) leave() {
+	if m.s.enter() != nil {
+		return // closed: that has been said
+	}
+	defer m.s.leave()
 	m.s.claims[m.claim].settle()
 	m.s.unclaim(m.claim)
 }
@@ -275,9 +283,10 @@ func isLong(n int) bool { return n > len(messageRow{}.short) }
 
 // close ends the messages, and reports whether they had not been.
 func (m *messages) close() error {
-	if m.s.closing.Load() {
-		return ErrClosed
+	if err := m.s.enter(); err != nil {
+		return err
 	}
+	defer m.s.leave()
 	o := m.s.lock(m.object)
 	was := o.flags.Or(flagClosed)
 	at("messages-closed")
@@ -290,11 +299,8 @@ func (m *messages) close() error {
 	return nil
 }
 
-// wait tries until it is done, as a channel does.
+// wait tries until it is done, as a channel does. The caller has entered the space.
 func (m *messages) wait(ctx context.Context, b *bell, units int64, sp *spinner, who caller, try func() verdict) (verdict, error) {
-	if m.s.closing.Load() {
-		return blocked, ErrClosed
-	}
 	v := try()
 	if v != blocked {
 		return v, nil

@@ -36,11 +36,30 @@ type mutexState struct {
 	_     structs.HostLayout
 	word  atomic.Uint32
 	_     [4]byte
-	agent uint64 // the owner's goroutine
+	by    holder // the owner's goroutine
 	pc    uint64 // where it took the lock
 	since uint64 // when
 	site  site   // where, in words
 }
+
+// holder is a goroutine of any process: its number in bits 0–47, its slot + 1 above them; 0:
+// nobody, or it is not known. So one load tells whether it is oneself. The slot in the
+// word beside it would not do: between two loads a goroutine of another process may have
+// come to have the lock, and numbers are the same in all processes.
+type holder uint64
+
+const holderBits = 48
+
+// holder is a goroutine of this process.
+func (s *Space) holder(agent uint64) holder { return holder(s.owner)<<holderBits | holder(agent) }
+
+func (h holder) slot() int     { return int(h>>holderBits) - 1 }
+func (h holder) agent() uint64 { return uint64(h) & (1<<holderBits - 1) }
+
+// holder is who has the lock, as far as it has said so. Others write that meanwhile.
+func (m *mutexState) holder() holder { return holder(loadWord((*uint64)(&m.by))) }
+
+func (m *mutexState) setHolder(h holder) { storeWord((*uint64)(&m.by), uint64(h)) }
 
 const (
 	mutexOwner   = 1<<16 - 1
@@ -75,7 +94,7 @@ func (m *Mutex) Lock(ctx context.Context) error {
 	}
 	if !m.s.closing.Load() && m.m.word.CompareAndSwap(0, m.s.owner) { // SYNC mutex
 		at("mutex-taken")
-		m.m.own(agent, pc, cycles)
+		m.m.own(m.s.holder(agent), pc, cycles)
 		shm.Acquire(ptr(&m.m.word))
 		return nil
 	}
@@ -83,10 +102,10 @@ func (m *Mutex) Lock(ctx context.Context) error {
 }
 
 // own says who has the lock. The caller has.
-func (m *mutexState) own(agent, pc, cycles uint64) {
+func (m *mutexState) own(h holder, pc, cycles uint64) {
 	storeWord(&m.pc, pc)
 	storeWord(&m.since, cycles)
-	storeWord(&m.agent, agent)
+	m.setHolder(h)
 }
 
 // TryLock takes the lock if it is free, and reports whether it did. With true the
@@ -108,7 +127,7 @@ func (m *Mutex) TryLock() (bool, error) {
 	if !m.m.word.CompareAndSwap(w, w|m.s.owner) {
 		return false, nil
 	}
-	m.m.own(agent, pc, cycles)
+	m.m.own(m.s.holder(agent), pc, cycles)
 	shm.Acquire(ptr(&m.m.word))
 	m.note(nil, agent, pc)
 	return true, m.heir(w)
@@ -125,6 +144,10 @@ func (m *Mutex) heir(w uint32) error {
 // lock takes the lock when it is not simply free.
 func (m *Mutex) lock(ctx context.Context, agent, pc, cycles uint64) error {
 	s := m.s
+	if err := s.enter(); err != nil {
+		return err
+	}
+	defer s.leave()
 	for spins := 0; spins < mutexSpins; spins++ {
 		w := m.m.word.Load()
 		switch {
@@ -132,21 +155,17 @@ func (m *Mutex) lock(ctx context.Context, agent, pc, cycles uint64) error {
 			return ErrNotRecoverable
 		case s.closing.Load():
 			return ErrClosed
-		case w&mutexOwner == s.owner && loadWord(&m.m.agent) == agent:
+		case m.m.holder() == s.holder(agent):
 			return m.relocked(pc)
 		case w&mutexOwner == 0:
 			if m.m.word.CompareAndSwap(w, w|s.owner) {
-				m.m.own(agent, pc, cycles)
+				m.m.own(m.s.holder(agent), pc, cycles)
 				shm.Acquire(ptr(&m.m.word))
 				return m.heir(w)
 			}
 		}
 		pause()
 	}
-	if err := s.enter(); err != nil {
-		return err
-	}
-	defer s.leave()
 	i, err := s.claim(m.i, 1, true, agent, pc, cycles)
 	if err != nil {
 		return err
@@ -173,7 +192,7 @@ func (m *Mutex) await(ctx context.Context, i int) error {
 		case w&mutexOwner == 0:
 			// Others may sleep as well: the bit stays.
 			if m.m.word.CompareAndSwap(w, w|s.owner|mutexWaiters) {
-				m.m.own(c.agent.Load(), c.pc, cycles())
+				m.m.own(s.holder(c.agent.Load()), c.pc, cycles())
 				at("mutex-got")
 				shm.Acquire(ptr(&m.m.word))
 				return m.heir(w)
@@ -208,14 +227,13 @@ func (m *Mutex) unlock(leaveToNext bool) error {
 	if m.s.closing.Load() {
 		return ErrClosed // it has been given back, and the slot may be another's
 	}
-	w := m.m.word.Load()
-	if w&mutexOwner != m.s.owner || loadWord(&m.m.agent) != agent {
+	if m.m.holder() != m.s.holder(agent) {
 		return ErrNotOwner
 	}
 	if m.checked {
 		m.s.gave(m.i, agent)
 	}
-	storeWord(&m.m.agent, 0)
+	m.m.setHolder(0)
 	if m.o.site.Load() != 0 {
 		m.o.site.Store(0)
 	}
@@ -251,8 +269,10 @@ func (m *Mutex) unlock(leaveToNext bool) error {
 // ErrOwnerDied. The lock must be held.
 func (m *Mutex) MarkConsistent() error {
 	agent := self()
-	w := m.m.word.Load()
-	if w&mutexOwner != m.s.owner || loadWord(&m.m.agent) != agent {
+	if m.s.closing.Load() {
+		return ErrClosed
+	}
+	if m.m.holder() != m.s.holder(agent) {
 		return ErrNotOwner
 	}
 	m.m.word.And(^uint32(mutexDied))
@@ -268,7 +288,7 @@ func buryMutex(s *Space, object, slot int) {
 		if w&mutexOwner != uint32(slot)+1 {
 			return
 		}
-		storeWord(&m.agent, 0)
+		m.setHolder(0)
 		o.site.Store(0)
 		at("mutex-nameless")
 		if m.word.CompareAndSwap(w, w&^(mutexOwner|mutexTxn)|mutexDied) {

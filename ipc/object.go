@@ -1,6 +1,7 @@
 package ipc
 
 import (
+	"errors"
 	"fmt"
 	"sort"
 	"structs"
@@ -17,6 +18,7 @@ import (
 //	     4     4  latch  see latch.go
 //	     8     4  flags  holder of the latch   torn: repaired by the next holder
 //	    12    12  first… holder of the latch   likewise
+//	    32    32  openers any, by bit           burial clears the bit, see forget.go
 //	    64    64  name   creator               the row is free
 //	   128   128  state  by kind
 type object struct {
@@ -27,21 +29,22 @@ type object struct {
 	first   uint32 // list of waiters in order of their tickets: row + 1, 0: none
 	last    uint32
 	waiting uint32
-	rank    atomic.Int32  // see SetRank; 0: none
-	site    atomic.Uint32 // where may be read: where the owner took it
-	_       [32]byte
+	rank    atomic.Int32                   // see SetRank; 0: none
+	site    atomic.Uint32                  // where may be read: where the owner took it
+	openers [maxMembers / 64]atomic.Uint64 // a bit for each slot that has it open
 	name    [lineBytes]byte
 	state   [128]byte
 }
 
 // Flags of an object.
 const (
-	flagDied     = 1 << iota // an owner died, and nobody has marked the data consistent
-	flagLost                 // and nobody ever will
-	flagClosed               // a channel, topic or server
-	flagBroken               // a barrier
-	flagFed                  // a semaphore: units were added, and more may be
-	flagHandedOn             // a semaphore: a goroutine gave back what another had acquired
+	flagDied   = 1 << iota // an owner died, and nobody has marked the data consistent
+	flagLost               // and nobody ever will
+	flagClosed             // a channel, topic or server
+	flagBroken             // a barrier
+	flagOwned              // a semaphore: units belong to the goroutines that acquired them; for ever
+	flagEnds               // a channel: somebody has said that only some send, or receive; for ever
+	flagGoing              // it is being forgotten, see forget.go
 )
 
 // kindOf is what is done with the objects of a kind that is not common to all. Each
@@ -63,6 +66,9 @@ type kindOf struct {
 	grant func(s *Space, object int) []int
 	// refs calls keep with the memory that the object needs.
 	refs func(s *Space, object int, keep func(shm.Ref))
+	// blank reports whether the object is as it was made, when no process has it open;
+	// nil: what it is must be kept. The latch is held.
+	blank func(s *Space, object int) bool
 }
 
 // The kinds of objects. They are part of the layout.
@@ -93,13 +99,13 @@ const (
 var kinds [numKinds]kindOf
 
 func init() {
-	kinds[kindMutex] = kindOf{name: "mutex", unlisted: true, bury: buryMutex}
-	kinds[kindRWMutex] = kindOf{name: "rwmutex", repair: repairUnits, forfeit: forfeitUnits, grant: grantUnits}
-	kinds[kindSemaphore] = kindOf{name: "semaphore", repair: repairUnits, forfeit: forfeitUnits, grant: grantUnits}
-	kinds[kindCond] = kindOf{name: "cond", forfeit: forfeitCond}
-	kinds[kindBarrier] = kindOf{name: "barrier", forfeit: forfeitBarrier}
-	kinds[kindEvent] = kindOf{name: "event", unlisted: true}
-	kinds[kindOnce] = kindOf{name: "once", unlisted: true, bury: buryOnce}
+	kinds[kindMutex] = kindOf{name: "mutex", unlisted: true, bury: buryMutex, blank: blankMutex}
+	kinds[kindRWMutex] = kindOf{name: "rwmutex", repair: repairUnits, forfeit: forfeitUnits, grant: grantUnits, blank: blankUnits}
+	kinds[kindSemaphore] = kindOf{name: "semaphore", repair: repairUnits, forfeit: forfeitUnits, grant: grantUnits, blank: blankUnits}
+	kinds[kindCond] = kindOf{name: "cond", forfeit: forfeitCond, blank: always}
+	kinds[kindBarrier] = kindOf{name: "barrier", forfeit: forfeitBarrier, blank: always}
+	kinds[kindEvent] = kindOf{name: "event", unlisted: true, blank: blankEvent}
+	kinds[kindOnce] = kindOf{name: "once", unlisted: true, bury: buryOnce, blank: blankOnce}
 }
 
 // how is what is done with the objects of o's kind.
@@ -111,7 +117,8 @@ func (o *object) how() *kindOf {
 }
 
 // find returns the object of a name, and makes it if it is not there: then prepare
-// is called to set up its state, before anybody sees it.
+// is called to set up its state, before anybody sees it. From then on this process has
+// it open. Where there is no room, what is of no use any more is forgotten.
 func (s *Space) find(kind uint32, name string, prepare func(o *object) error) (int, error) {
 	if name == "" || len(name) > nameMax {
 		return 0, fmt.Errorf("ipc: %q: a name has 1 to %d bytes", name, nameMax)
@@ -120,10 +127,33 @@ func (s *Space) find(kind uint32, name string, prepare func(o *object) error) (i
 		return 0, err
 	}
 	defer s.leave()
-	if s.take(&s.head.directory) {
-		s.head.directory.mended() // an object that was half made is still free
+	i, err := s.findOrMake(kind, name, prepare, false)
+	if errors.Is(err, ErrTooMany) || errors.Is(err, shm.ErrFull) {
+		s.buryTheDead() // what they had open is not forgotten before
+		i, err = s.findOrMake(kind, name, prepare, true)
 	}
+	return i, err
+}
+
+// takeDirectory takes the latch with which objects are made and forgotten. What somebody
+// died over is ended first: nobody is to look at the memory of a row that is GOING. An
+// object that was half made is still free.
+func (s *Space) takeDirectory() {
+	if s.take(&s.head.directory) {
+		for i := range s.objects {
+			s.objects[i].endForgetting()
+		}
+		at("directory-mended")
+		s.head.directory.mended()
+	}
+}
+
+func (s *Space) findOrMake(kind uint32, name string, prepare func(o *object) error, tight bool) (int, error) {
+	s.takeDirectory()
 	defer s.drop(&s.head.directory)
+	if tight {
+		s.makeRoom()
+	}
 	spare := -1
 	for i := range s.objects {
 		o := &s.objects[i]
@@ -136,22 +166,23 @@ func (s *Space) find(kind uint32, name string, prepare func(o *object) error) (i
 		case k != kind:
 			return 0, fmt.Errorf("ipc: %q is a %s, not a %s", name, kindName(k), kindName(kind))
 		default:
+			o.open(s.slot)
+			at("object-opened")
 			return i, nil
 		}
 	}
 	if spare < 0 {
-		return 0, fmt.Errorf("%w: %d objects; open it with more Objects", ErrTooMany, len(s.objects))
+		return 0, s.noRoom()
 	}
 	o := &s.objects[spare]
-	// Who died while he made one may have left something in it. The kind is 0, and is
-	// looked at by others.
-	clear(unsafe.Slice((*byte)(unsafe.Pointer(o)), unsafe.Sizeof(*o))[unsafe.Sizeof(o.kind):])
+	o.reset() // who died while he made one may have left something in it
 	copy(o.name[:], name)
 	if prepare != nil {
 		if err := prepare(o); err != nil {
 			return 0, err
 		}
 	}
+	o.open(s.slot)
 	at("object-filled")
 	o.kind.Store(kind) // SYNC object: what it is comes last
 	at("object-made")

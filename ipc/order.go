@@ -197,8 +197,11 @@ func (s *Space) inverted(h heldLock, next int, pc uint64, path []waitfor.Class, 
 }
 
 // pair is the pair of a number, or nil where there is no memory for it.
-func (s *Space) pair(i int) *orderPair {
-	o := stateOf[orderState](&s.objects[s.taking.object])
+func (s *Space) pair(i int) *orderPair { return s.pairOf(s.taking.object, i) }
+
+// pairOf is the pair of a number in the list of an object.
+func (s *Space) pairOf(object, i int) *orderPair {
+	o := stateOf[orderState](&s.objects[object])
 	if i/orderChunk >= orderChunks {
 		return nil
 	}
@@ -300,10 +303,9 @@ func (s *Space) noting(object int, agent, pc uint64, take func() error) error {
 // SetRank gives the lock a rank above 0 in all processes, before they open it: from
 // then on a goroutine that holds a lock of some rank may take only locks of higher
 // ranks, and gets an OrderError otherwise, whether anybody would have to wait or not.
-// 0 takes the rank away.
+// 0 takes the rank away. In a closed space it does nothing.
 func (m *Mutex) SetRank(rank int32) {
-	m.o.rank.Store(rank)
-	m.checked = m.s.checked(m.o)
+	m.checked = m.s.setRank(m.o, rank)
 }
 
 // Rank is what SetRank set, or 0.
@@ -311,8 +313,15 @@ func (m *Mutex) Rank() int32 { return m.o.rank.Load() }
 
 // SetRank gives the lock a rank; see Mutex.SetRank.
 func (m *RWMutex) SetRank(rank int32) {
-	m.o.rank.Store(rank)
-	m.checked = m.s.checked(m.o)
+	m.checked = m.s.setRank(m.o, rank)
+}
+
+// setRank gives an object a rank, and reports whether its locks are to be noted then.
+func (s *Space) setRank(o *object, rank int32) bool {
+	if !s.closing.Load() {
+		o.rank.Store(rank)
+	}
+	return s.checked(o)
 }
 
 // Rank is what SetRank set, or 0.

@@ -19,7 +19,7 @@ type RWMutex struct {
 
 // RWMutex returns the lock of a name, and makes it if it is not there.
 func (s *Space) RWMutex(name string) (*RWMutex, error) {
-	u, err := s.units(kindRWMutex, name, allUnits)
+	u, err := s.units(kindRWMutex, name, allUnits, 0)
 	if err != nil {
 		return nil, err
 	}
@@ -54,6 +54,10 @@ func (m *RWMutex) rlock(ctx context.Context, agent, pc, cycles uint64) error {
 }
 
 func (m *RWMutex) lock(ctx context.Context, n int64, exclusive bool, agent, pc, cycles uint64) error {
+	if err := m.s.enter(); err != nil {
+		return err
+	}
+	defer m.s.leave()
 	if m.o.flags.Load()&flagLost != 0 {
 		return ErrNotRecoverable
 	}
@@ -98,6 +102,10 @@ func (m *RWMutex) TryRLock() (bool, error) {
 }
 
 func (m *RWMutex) tryLock(n int64, exclusive bool, agent, pc, cycles uint64) (bool, error) {
+	if err := m.s.enter(); err != nil {
+		return false, err
+	}
+	defer m.s.leave()
 	i, err := m.try(n, exclusive, agent, pc, cycles)
 	if i < 0 || err != nil {
 		return false, err
@@ -113,6 +121,10 @@ func (m *RWMutex) Unlock() error { return m.unlock(false) }
 
 func (m *RWMutex) unlock(leaveToNext bool) error {
 	agent := self()
+	if err := m.s.enter(); err != nil {
+		return err
+	}
+	defer m.s.leave()
 	i, ok := m.s.giveUp(m.i, agent, true, false)
 	if !ok {
 		return ErrNotOwner
@@ -131,6 +143,10 @@ func (m *RWMutex) unlock(leaveToNext bool) error {
 // RUnlock gives back the lock that this goroutine has for reading.
 func (m *RWMutex) RUnlock() error {
 	agent := self()
+	if err := m.s.enter(); err != nil {
+		return err
+	}
+	defer m.s.leave()
 	i, ok := m.s.giveUp(m.i, agent, false, false)
 	if !ok {
 		return ErrNotOwner
@@ -146,6 +162,10 @@ func (m *RWMutex) RUnlock() error {
 // MarkConsistent says that the data which the lock protects has been repaired after
 // ErrOwnerDied. This goroutine must have the lock for writing.
 func (m *RWMutex) MarkConsistent() error {
+	if err := m.s.enter(); err != nil {
+		return err
+	}
+	defer m.s.leave()
 	if _, ok := m.s.holds(m.i, self(), true, false); !ok {
 		return ErrNotOwner
 	}

@@ -58,8 +58,8 @@ func Default() Case { return Case{last: true} }
 // Select does one of the cases, and waits until one can be done or ctx is done. It
 // returns the index of the one that it did; of several that are ready each has the same
 // chance. To send to a closed channel is an error, ErrClosed, returned with the index
-// of that case. Other errors come with the index -1. There may be 64 cases, on channels
-// of one space.
+// of that case. Other errors come with the index -1, a *DeadlockError among them. There
+// may be 64 cases, on channels of one space.
 //
 //go:noinline
 func Select(ctx context.Context, cases ...Case) (int, error) {
@@ -101,6 +101,10 @@ func Select(ctx context.Context, cases ...Case) (int, error) {
 		chosen, v = tryCases(cases)
 		return v
 	}
+	if err := s.enter(); err != nil {
+		return -1, err
+	}
+	defer s.leave() // behind passOn
 	var sp spinner
 	v := sp.spin(try)
 	if v == blocked {
@@ -153,10 +157,6 @@ func (c *Case) bell() (*bell, int64) {
 // awaitCases is await for several channels: it makes a claim for each of them, all by
 // the same goroutine with the same ticket, which waits for any of them.
 func (s *Space) awaitCases(ctx context.Context, cases []Case, who caller, try func() verdict) (verdict, error) {
-	if err := s.enter(); err != nil {
-		return blocked, err
-	}
-	defer s.leave()
 	var claims []int
 	var bells []*bell
 	defer func() {
@@ -177,6 +177,7 @@ func (s *Space) awaitCases(ctx context.Context, cases []Case, who caller, try fu
 		}
 		claims, bells = append(claims, i), append(bells, b)
 		storeWord(&s.claims[i].ticket, ticket)
+		s.claims[i].asleep.Store(0)
 		s.claims[i].word.Store(uint64(s.claims[i].load().to(claimWaiting)))
 		at("select-waiting")
 	}
@@ -188,8 +189,11 @@ func (s *Space) awaitCases(ctx context.Context, cases []Case, who caller, try fu
 		if v := try(); v != blocked {
 			return v, nil
 		}
+		s.sayAsleep(claims, 1) // from here on it takes and gives nothing; see picture
 		at("select-sleeping")
-		if err := s.sleepOnAny(ctx, claims, words, &pause); err != nil {
+		err := s.sleepOnAny(ctx, claims, words, &pause)
+		s.sayAsleep(claims, 0)
+		if err != nil {
 			return blocked, err
 		}
 		for _, i := range claims {
@@ -197,6 +201,13 @@ func (s *Space) awaitCases(ctx context.Context, cases []Case, who caller, try fu
 				return blocked, s.deadlocked(i)
 			}
 		}
+	}
+}
+
+// sayAsleep says of a goroutine that waits with claims whether it is asleep.
+func (s *Space) sayAsleep(claims []int, asleep uint32) {
+	for _, i := range claims {
+		s.claims[i].asleep.Store(asleep)
 	}
 }
 

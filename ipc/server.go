@@ -11,7 +11,7 @@ import (
 )
 
 func init() {
-	kinds[kindServer] = kindOf{name: "server", unlisted: true, bury: buryService, refs: serviceRefs}
+	kinds[kindServer] = kindOf{name: "server", unlisted: true, bury: buryService, refs: serviceRefs, blank: blankService}
 }
 
 // ErrServerDied is returned by Call when the process that was serving the call died. It

@@ -48,10 +48,9 @@ type Space struct {
 	}
 	releasing sync.Mutex // held while units of semaphores are given back
 
-	asleep struct { // operations that wait
-		sync.Mutex
-		n    int
-		gone chan struct{} // closed by the last of them, once the space is closing
+	within struct { // operations that Close waits for
+		n    atomic.Int64
+		gone chan struct{} // has room for one: perhaps the last of them has ended
 	}
 }
 
@@ -63,8 +62,9 @@ type Options struct {
 	// Mode is the file's permissions when it is made; 0 means 0600, so that other
 	// users can neither read nor open it.
 	Mode fs.FileMode
-	// Objects and Claims bound how many named objects the space may have, and how
-	// many holds and waits at a time, when it is made; 0 means 1024 and 4096.
+	// Objects and Claims bound how many named objects the space may have at a time,
+	// see Space.Remove, and how many holds and waits, when it is made; 0 means 1024
+	// and 4096.
 	Objects, Claims int
 	// Data is how many bytes of data the space has room for when it is made, if that is
 	// more than Open asks for: for who takes one as it is, and wants ample room in his
@@ -197,6 +197,7 @@ func viewSpace(seg *shm.Segment, size int64, o Options, k kin) (*Space, error) {
 		return nil, errors.New("it was made in another PID namespace, whose processes cannot be told from here; give both containers the same one")
 	}
 	s := &Space{seg: seg, head: h, kin: k, policy: o.OnDeadlock, report: o.Report, guarded: make(chan struct{})}
+	s.within.gone = make(chan struct{}, 1)
 	base := seg.Base()
 	s.members = unsafe.Slice((*member)(unsafe.Add(base, l.members)), maxMembers)
 	s.objects = unsafe.Slice((*object)(unsafe.Add(base, l.objects)), h.objects)
@@ -208,48 +209,46 @@ func viewSpace(seg *shm.Segment, size int64, o Options, k kin) (*Space, error) {
 	return s, nil
 }
 
-// enter begins an operation that may wait; leave ends it. Close waits for these.
-// Others only look whether it is open.
+// enter begins an operation that waits, has a latch, or is about something for a while;
+// leave ends it. Close waits for these, so that none of them meets a slot or a row that is
+// another's by now. The others, of a few instructions, only look whether the space is
+// open.
 func (s *Space) enter() error {
-	s.asleep.Lock()
-	defer s.asleep.Unlock()
+	s.within.n.Add(1) // before it looks whether the space is closing; Close looks after that
 	if s.closing.Load() {
+		s.leave()
 		return ErrClosed
 	}
-	s.asleep.n++
 	return nil
 }
 
 func (s *Space) leave() {
-	s.asleep.Lock()
-	defer s.asleep.Unlock()
-	if s.asleep.n--; s.asleep.n == 0 && s.asleep.gone != nil {
-		close(s.asleep.gone)
+	if s.within.n.Add(-1) == 0 && s.closing.Load() {
+		select {
+		case s.within.gone <- struct{}{}:
+		default: // Close has been told, and looks again
+		}
 	}
 }
 
 // Close gives back all that this process holds, as if it had died, and leaves the
 // space. Operations that wait return ErrClosed, and so do later ones. Nobody may
-// begin one while Close runs. The memory stays mapped as long as something refers to
-// the space, so that what was got from it does no harm.
+// begin one, or be within one that does not wait, while Close runs. The memory stays
+// mapped as long as something refers to the space, so that what was got from it does no
+// harm.
 func (s *Space) Close() error {
-	s.asleep.Lock()
 	if s.closing.Swap(true) {
-		s.asleep.Unlock()
 		return nil
 	}
-	gone := make(chan struct{})
-	if s.asleep.gone = gone; s.asleep.n == 0 {
-		close(gone)
-	}
-	s.asleep.Unlock()
 	s.changed() // the guardian leaves, and so do those who wait
 	for i := range s.claims {
 		if w := s.claims[i].load(); w.slot() == s.slot && w.state() == claimWaiting {
 			s.ring(i)
 		}
 	}
-	<-gone
+	for s.within.n.Load() != 0 {
+		<-s.within.gone
+	}
 	<-s.guarded
 	RemoveMemory(spaceMemory{s})
 	m := &s.members[s.slot]

@@ -45,16 +45,14 @@ func openFile(name string, size int64, o Options) (*Space, error) {
 	for {
 		seg, err := shm.OpenFile(path)
 		if err == nil {
-			return entered(seg, size, o)
-		}
-		if errors.Is(err, fs.ErrPermission) {
-			return nil, fmt.Errorf("%w: another user made it; take another name, or have him make it with Options.Mode for all", err)
+			s, err := entered(seg, size, o)
+			return s, cannotOpen(err, path)
 		}
 		if !errors.Is(err, fs.ErrNotExist) {
-			return nil, err
+			return nil, cannotOpen(err, path)
 		}
 		if seg, err = shm.CreateFile(filepath.Dir(path), l.size, l.committed, o.Mode); err != nil {
-			return nil, err
+			return nil, cannotMake(err, filepath.Dir(path), l.committed)
 		}
 		furnish(seg, l, o, newKin(), rand.Uint64())
 		at("furnished")
@@ -66,6 +64,52 @@ func openFile(name string, size int64, o Options) (*Space, error) {
 			return nil, err
 		} // else somebody else was quicker
 	}
+}
+
+// explained is an error in words that say what to do; the error itself would add none.
+type explained struct {
+	text string
+	err  error
+}
+
+func (e *explained) Error() string { return e.text }
+func (e *explained) Unwrap() error { return e.err }
+
+// cannotOpen says why the file at a path, which is there, cannot be opened as a space.
+func cannotOpen(err error, path string) error {
+	err = ofNoSpace(err)
+	switch {
+	case errors.Is(err, unix.ENOTDIR):
+		return &explained{fmt.Sprintf("%s is no folder: name one that lies in memory, such as /dev/shm", filepath.Dir(path)), err}
+	case errors.Is(err, fs.ErrPermission):
+		return fmt.Errorf("%w: another user made it; take another name, or have him make it with Options.Mode for all", err)
+	}
+	if errors.Is(err, ErrNotASpace) {
+		return fmt.Errorf("%w; remove %s if nobody needs it, or take another name", err, path)
+	}
+	return err
+}
+
+// ofNoSpace has the error of a file that is no memory wrap ErrNotASpace.
+func ofNoSpace(err error) error {
+	if errors.Is(err, shm.ErrNoSegment) || errors.Is(err, unix.EISDIR) || errors.Is(err, unix.ELOOP) {
+		return fmt.Errorf("%w: %w", ErrNotASpace, err)
+	}
+	return err
+}
+
+// cannotMake says why no space can be made in a folder, of which so many bytes are
+// needed at once.
+func cannotMake(err error, folder string, committed int64) error {
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return &explained{fmt.Sprintf("there is no folder %s: make it, or name one that lies in memory, such as /dev/shm", folder), err}
+	case errors.Is(err, fs.ErrPermission):
+		return &explained{fmt.Sprintf("you may not write into folder %s: name one that is yours and lies in memory, such as /dev/shm", folder), err}
+	case errors.Is(err, shm.ErrFull):
+		return &explained{fmt.Sprintf("folder %s has no room for the %d KiB that a new space takes: remove what nobody needs there (tutti ipc ls --folder lists spaces), make it larger (mount -o remount,size=), or name another folder in memory; a limit on memory has the same effect", folder, committed>>10), err}
+	}
+	return err
 }
 
 func anonymous(size int64, o Options) (*Space, error) {
@@ -117,7 +161,7 @@ func peek(name string, o Options) (st Stat, err error) {
 	}
 	seg, err := shm.OpenFile(path)
 	if err != nil {
-		return st, err
+		return st, ofNoSpace(err)
 	}
 	defer func() { err = errors.Join(err, seg.Close()) }()
 	s, err := viewSpace(seg, 0, o, newKin())

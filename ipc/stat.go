@@ -1,7 +1,6 @@
 package ipc
 
 import (
-	"fmt"
 	"time"
 
 	"github.com/tutti-run/tutti/shm"
@@ -63,8 +62,8 @@ type ObjectStat struct {
 // ClaimStat is what a goroutine holds of an object, or waits for.
 type ClaimStat struct {
 	PID int `json:"pid"`
-	// Goroutine tells the goroutines of a process apart: an address, in hexadecimal. It
-	// is empty where the whole process holds something.
+	// Goroutine is the goroutine's number, as printed stacks have it. It is empty where
+	// the whole process holds something.
 	Goroutine string    `json:"goroutine,omitempty"`
 	Since     time.Time `json:"since,omitzero"`
 	Units     int64     `json:"units,omitempty"`     // of a semaphore, or of all resources of a Banker
@@ -99,8 +98,8 @@ func (s *Space) Stat() (Stat, error) {
 	clock := s.clock()
 	row := make([]int, len(s.objects)) // of an object in st.Objects, + 1
 	for i := range s.objects {
-		if o := &s.objects[i]; o.kind.Load() != 0 {
-			st.Objects = append(st.Objects, s.objectStat(i, clock))
+		if o, ok := s.objectStat(i, clock); ok {
+			st.Objects = append(st.Objects, o)
 			row[i] = len(st.Objects)
 		}
 	}
@@ -147,24 +146,27 @@ func (s *Space) memberStat(slot int) (MemberStat, bool) {
 	return st, m.load().epoch() == w.epoch()
 }
 
-// objectStat describes an object, but for its claims.
-func (s *Space) objectStat(i int, clock clock) ObjectStat {
+// objectStat describes an object, if there is one in the row, but for its claims.
+func (s *Space) objectStat(i int, clock clock) (ObjectStat, bool) {
 	o := &s.objects[i]
-	flags := o.flags.Load()
+	kind, flags := o.kind.Load(), o.flags.Load()
+	if kind == 0 || flags&flagGoing != 0 {
+		return ObjectStat{}, false
+	}
 	st := ObjectStat{
-		Name: pinned(o.name[:]), Kind: kindName(o.kind.Load()),
+		Name: pinned(o.name[:]), Kind: kindName(kind),
 		OwnerDied: flags&flagDied != 0, Lost: flags&flagLost != 0, Closed: flags&flagClosed != 0, Broken: flags&flagBroken != 0,
 	}
-	switch o.kind.Load() {
+	switch kind {
 	case kindMutex:
 		m := stateOf[mutexState](o)
 		w := m.word.Load()
 		st.OwnerDied, st.Lost = w&mutexDied != 0, w&mutexLost != 0
 		if owner := int(w&mutexOwner) - 1; owner >= 0 && owner < len(s.members) {
 			c := ClaimStat{PID: s.members[owner].load().pid(), Exclusive: true}
-			agent, since := loadWord(&m.agent), loadWord(&m.since)
-			if agent != 0 && agent == loadWord(&m.agent) && m.word.Load()&mutexOwner == w&mutexOwner {
-				c.Goroutine, c.Since = fmt.Sprintf("%#x", agent), clock.at(since)
+			by, since := m.holder(), loadWord(&m.since)
+			if by.slot() == owner && m.holder() == by && m.word.Load()&mutexOwner == w&mutexOwner {
+				c.Goroutine, c.Since = goroutineName(by.agent()), clock.at(since)
 			}
 			st.Holders = append(st.Holders, c)
 		}
@@ -183,7 +185,7 @@ func (s *Space) objectStat(i int, clock clock) ObjectStat {
 			st.Holders = append(st.Holders, ClaimStat{PID: s.members[owner].load().pid()})
 		}
 	}
-	return st
+	return st, o.kind.Load() == kind && pinned(o.name[:]) == st.Name // else it was forgotten meanwhile
 }
 
 // claimStat describes a claim; a free one if it has changed meanwhile.
@@ -194,9 +196,7 @@ func (s *Space) claimStat(i int, clock clock) (claimWord, ClaimStat) {
 		return w, ClaimStat{}
 	}
 	st := ClaimStat{PID: s.members[w.slot()].load().pid(), Exclusive: w.exclusive()}
-	if agent := c.agent.Load(); agent != 0 {
-		st.Goroutine = fmt.Sprintf("%#x", agent)
-	}
+	st.Goroutine = goroutineName(c.agent.Load())
 	if since := loadWord(&c.since); since != 0 {
 		st.Since = clock.at(since)
 	}
@@ -204,7 +204,7 @@ func (s *Space) claimStat(i int, clock clock) (claimWord, ClaimStat) {
 		st.Units = n
 	}
 	if w.state() == claimWaiting && c.stated.Load() != 0 {
-		st.Where, _ = c.site.read()
+		st.Where = c.site.read()
 	}
 	if c.load() != w {
 		return 0, ClaimStat{}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -28,6 +29,7 @@ func TestStat(t *testing.T) {
 	awaitWaiting(t, s, sem.i, 1)
 	made := must(NewSlice[int64](other, 1000))
 
+	me := strconv.FormatUint(self(), 10)
 	st := must(spaces[2].Stat())
 	if len(st.Members) != 3 || !st.Members[2].Self || st.Members[0].PID != 1 || st.Members[0].State != "live" || st.Members[0].Joined.Before(start) {
 		t.Errorf("members: %+v", st.Members)
@@ -44,7 +46,7 @@ func TestStat(t *testing.T) {
 		if o.Kind != w.kind || len(o.Holders) != w.holders || o.Holders[0].PID != w.pid || o.Holders[0].Units != w.units || o.Waiting != w.waiting {
 			t.Errorf("%+v, want %+v", o, w)
 		}
-		if h := o.Holders[0]; o.Kind != "once" && (h.Since.Before(start) || h.Since.After(time.Now().Add(time.Second)) || !strings.HasPrefix(h.Goroutine, "0x")) {
+		if h := o.Holders[0]; o.Kind != "once" && (h.Since.Before(start) || h.Since.After(time.Now().Add(time.Second)) || h.Goroutine != me) {
 			t.Errorf("%s: %+v", o.Name, h)
 		}
 		for _, c := range o.Waiters {
@@ -60,7 +62,7 @@ func TestStat(t *testing.T) {
 	if len(st.Memory) != 1 || st.Memory[0].PID != 2 || st.Memory[0].InUse < 8000 {
 		t.Errorf("memory: %+v", st.Memory)
 	}
-	if text, err := json.Marshal(st); err != nil || !strings.Contains(string(text), `"holders":[{"pid":1,"goroutine":"0x`) {
+	if text, err := json.Marshal(st); err != nil || !strings.Contains(string(text), `"holders":[{"pid":1,"goroutine":"`+me+`"`) {
 		t.Errorf("%s, %v", text, err)
 	}
 	close(end)

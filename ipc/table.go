@@ -77,7 +77,7 @@ const (
 )
 
 func init() {
-	kinds[kindMap] = kindOf{name: "map", repair: repairTable, bury: mendIfTorn, refs: refsTable}
+	kinds[kindMap] = kindOf{name: "map", repair: repairTable, bury: mendIfTorn, refs: refsTable, blank: blankTable}
 }
 
 // table returns the map of a name, or makes it.

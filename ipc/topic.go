@@ -10,7 +10,7 @@ import (
 )
 
 func init() {
-	kinds[kindTopic] = kindOf{name: "topic", unlisted: true, bury: buryTopic, refs: ringRefs}
+	kinds[kindTopic] = kindOf{name: "topic", unlisted: true, bury: buryTopic, refs: ringRefs, blank: blankTopic}
 }
 
 // Topic carries messages from any number of publishers to all who have subscribed, each
@@ -103,6 +103,10 @@ func (t *Topic[T]) publishSlowly(ctx context.Context, v T, who caller) error {
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
 	}
+	if err := t.s.enter(); err != nil {
+		return err
+	}
+	defer t.s.leave()
 	try := func() verdict { return t.tryPublish(&v) }
 	done := t.toSend.spin(try)
 	if done == blocked {
@@ -237,6 +241,10 @@ func (r *Subscription[T]) Next(ctx context.Context) (v T, ok bool, err error) {
 //go:noinline
 func (r *Subscription[T]) nextSlowly(ctx context.Context, who caller) (v T, ok bool, err error) {
 	missed, t := uint64(0), r.t
+	if err := t.s.enter(); err != nil {
+		return v, false, err
+	}
+	defer t.s.leave()
 	try := func() verdict { return r.read(&v, &missed) }
 	done := t.toRecv.spin(try)
 	if done == blocked {

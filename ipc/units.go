@@ -17,6 +17,7 @@ type unitState struct {
 	_     structs.HostLayout
 	total atomic.Int64
 	taken atomic.Int64
+	made  int64 // what total was at first; written before anybody sees it
 }
 
 // allUnits is what a writer takes.
@@ -30,9 +31,14 @@ type units struct {
 	i int // object
 }
 
-func (s *Space) units(kind uint32, name string, total int64) (units, error) {
+// units returns the object of a name, and makes it with so many units, and with flags, if
+// it is not there.
+func (s *Space) units(kind uint32, name string, total int64, flags uint32) (units, error) {
 	i, err := s.find(kind, name, func(o *object) error {
-		stateOf[unitState](o).total.Store(total)
+		u := stateOf[unitState](o)
+		u.made = total
+		u.total.Store(total)
+		o.flags.Store(flags)
 		return nil
 	})
 	if err != nil {
@@ -89,9 +95,10 @@ func (u units) acquire(ctx context.Context, n int64, exclusive bool, agent, pc, 
 // try takes n units if nobody is before; no claim is -1.
 func (u units) try(n int64, exclusive bool, agent, pc, cycles uint64) (int, error) {
 	s := u.s
-	if s.closing.Load() {
-		return -1, ErrClosed
+	if err := s.enter(); err != nil {
+		return -1, err
 	}
+	defer s.leave()
 	i, err := s.claim(u.i, n, exclusive, agent, pc, cycles)
 	if err != nil {
 		return -1, err

@@ -34,7 +34,9 @@ var scenes = map[string]deathScene{
 	}),
 	"var, watched": {
 		before: func(t *testing.T, _ *Space, survivors []*Space) {
-			v := must(OpenVar(survivors[0], "v", "old"))
+			// In a process of its own: a survivor leaves before the end, and who has been
+			// woken and is slow to look would be told of that.
+			v := must(OpenVar(newcomer(t, survivors[0]), "v", "old"))
 			seen := make(chan error, 1)
 			go func() { seen <- v.Wait(soon(t), 0) }()
 			t.Cleanup(func() {
@@ -220,6 +222,14 @@ func playScene(t *testing.T, scene deathScene, k int) (point string) {
 	return point
 }
 
+// silence ends the guardian of a process that is to die later. In a dead process none
+// would run, and here it would hear of its burier's death and bury that.
+func silence(s *Space) {
+	s.closing.Store(true)
+	s.changed()
+	<-s.guarded
+}
+
 // victims lets goroutines die at fail points: they come to a stop for ever there.
 type victims struct {
 	agent atomic.Uint64 // the goroutine that is to die
@@ -296,7 +306,7 @@ func playTwice(t *testing.T, scene deathScene, first, second int) (point, next s
 	spaces := heapSpaces(t, 3, Options{Objects: 4, Claims: 16})
 	victim, burier, survivor := spaces[0], spaces[1], spaces[2]
 	scene.before(t, victim, []*Space{survivor})
-	point, err := victims.run(victim, func(*Space) {}, first, func() error { return scene.act(victim) })
+	point, err := victims.run(victim, silence, first, func() error { return scene.act(victim) })
 	if err != nil {
 		t.Fatal(err)
 	}

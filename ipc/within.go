@@ -21,7 +21,9 @@ func SpaceBytes(data int64, o Options) (int64, error) {
 	return l.size, nil
 }
 
-// Found makes a space in a part that is SpaceBytes long. It takes a page of memory.
+// Found makes a space in a part that is SpaceBytes long. It takes a page of memory. What
+// o.OnDeadlock says holds for all who enter. KillProcess then kills any of them but the
+// one that founded the space, which is to start others in their place.
 func Found(seg *shm.Segment, data int64, o Options) error {
 	k := newKin()
 	if k == nil {
@@ -39,18 +41,23 @@ func Found(seg *shm.Segment, data int64, o Options) error {
 		return fmt.Errorf("ipc: found a space: %w", err)
 	}
 	furnish(seg, l, o, k, rand.Uint64())
+	h := (*header)(seg.Base())
+	h.founder, h.policy = uint32(k.pid()), uint32(o.OnDeadlock)
 	return nil
 }
 
-// Enter opens the space that was founded in a part. The segment must stay mapped as
-// long as anything of the space is used, whether it is closed or not.
+// Enter opens the space that was founded in a part, with the OnDeadlock that it was
+// founded with. The segment must stay mapped as long as anything of the space is used,
+// whether it is closed or not.
 func Enter(seg *shm.Segment, o Options) (*Space, error) {
 	k := newKin()
 	if k == nil {
 		return nil, ErrUnsupported
 	}
-	l, err := (*header)(seg.Base()).check(seg.Size())
+	h := (*header)(seg.Base())
+	l, err := h.check(seg.Size())
 	if err == nil {
+		o.OnDeadlock = Policy(h.policy)
 		err = seg.Commit(0, l.committed) // nothing, but for the first who comes
 	}
 	var s *Space

@@ -10,7 +10,7 @@ import (
 // lock takes a mutex.
 func (tx *Txn) lock(m *Mutex, pc, cycles uint64) error {
 	s := tx.s
-	if w := m.m.word.Load(); w&mutexOwner == s.owner && loadWord(&m.m.agent) == tx.agent {
+	if m.m.holder() == s.holder(tx.agent) {
 		return m.relocked(pc)
 	}
 	if err := s.enter(); err != nil {
@@ -46,7 +46,7 @@ func (tx *Txn) take(m *Mutex, w, flags uint32, pc, cycles uint64) bool {
 		return false
 	}
 	at("mutex-taken")
-	m.m.own(tx.agent, pc, cycles)
+	m.m.own(tx.s.holder(tx.agent), pc, cycles)
 	shm.Acquire(ptr(&m.m.word))
 	tx.row.wants.Store(0) // SYNC txn: pairs with lock; the owner is written first
 	rows := tx.table.rows()
@@ -117,11 +117,11 @@ func (tx *Txn) wound(m *Mutex, w uint32) {
 // ownerTxn is the row of the transaction through which a mutex, whose word is w, is
 // held, and its word; nil if it is held otherwise, or that cannot be told.
 func ownerTxn(rows []txnRow, m *mutexState, w uint32) (*txnRow, txnWord) {
-	agent := loadWord(&m.agent)
-	if w&mutexTxn == 0 || w&mutexOwner == 0 || agent == 0 {
+	by := m.holder()
+	if w&mutexTxn == 0 || w&mutexOwner == 0 || by.slot() != int(w&mutexOwner)-1 {
 		return nil, 0
 	}
-	return rowOf(rows, int(w&mutexOwner)-1, agent)
+	return rowOf(rows, by.slot(), by.agent())
 }
 
 // rowOf is the row of a goroutine's transaction, and its word, or nil.

@@ -10,6 +10,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
+// ErrNoSegment is wrapped by the error of [OpenFile] for what cannot be a segment.
+var ErrNoSegment = errors.New("not memory")
+
 // CreateFile makes a segment of size bytes in a file without a name in folder, of
 // which the first committed bytes have memory behind them. [Segment.Link] gives it a
 // name. folder must lie in memory (tmpfs): what a power cut leaves of a mapped file on
@@ -62,8 +65,8 @@ func (s *Segment) Link(path string) error {
 	return nil
 }
 
-// OpenFile maps a file that CreateFile made. The error wraps [fs.ErrNotExist] or
-// [fs.ErrPermission] where that is so.
+// OpenFile maps a file that CreateFile made. The error wraps [fs.ErrNotExist],
+// [fs.ErrPermission] or [ErrNoSegment] where that is so.
 func OpenFile(path string) (*Segment, error) {
 	fd, err := unix.Open(path, unix.O_RDWR|unix.O_CLOEXEC|unix.O_NOFOLLOW, 0)
 	if err != nil {
@@ -73,9 +76,11 @@ func OpenFile(path string) (*Segment, error) {
 	if err = unix.Fstat(fd, &st); err == nil {
 		switch {
 		case st.Mode&unix.S_IFMT != unix.S_IFREG:
-			err = errors.New("not a file")
-		case st.Size <= 0 || st.Size > math.MaxInt:
-			err = fmt.Errorf("%d bytes", st.Size)
+			err = fmt.Errorf("%w: it is no regular file", ErrNoSegment)
+		case st.Size == 0:
+			err = fmt.Errorf("%w: it is empty", ErrNoSegment)
+		case st.Size < 0 || st.Size > math.MaxInt:
+			err = fmt.Errorf("%w: %d bytes", ErrNoSegment, st.Size)
 		default:
 			var s *Segment
 			if s, err = mapSegment(fd, st.Size); err == nil {

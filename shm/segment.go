@@ -106,6 +106,20 @@ func (s *Segment) Release(off, n int64) error {
 	return s.release(off, n)
 }
 
+// Populate maps the whole pages of the n bytes at off, which are committed, into this
+// process: else each costs a fault when it is touched first, which is most of what a
+// copy of new memory takes. It is a hint: where the system cannot, touching does it.
+func (s *Segment) Populate(off, n int64) {
+	if s.check("populate", off, n) != nil {
+		return
+	}
+	if s.whole != nil {
+		s.whole.Populate(s.off+off, n)
+	} else if s.heap == nil {
+		s.populate(off, n)
+	}
+}
+
 func (s *Segment) check(op string, off, n int64) error {
 	switch {
 	case s.base == nil:

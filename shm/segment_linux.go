@@ -144,6 +144,14 @@ func (s *Segment) release(off, n int64) error {
 	}
 }
 
+func (s *Segment) populate(off, n int64) {
+	page := int64(unix.Getpagesize())
+	from, to := (off+page-1)/page*page, (off+n)/page*page
+	if from < to {
+		_ = unix.Madvise(unsafe.Slice((*byte)(unsafe.Add(s.base, from)), to-from), unix.MADV_POPULATE_WRITE)
+	}
+}
+
 // Close unmaps the segment and closes its descriptor. Slices and pointers into
 // it are invalid from then on: touching them is a fault. Closing twice does
 // nothing.

@@ -3,6 +3,7 @@ package shm
 import (
 	"errors"
 	"os"
+	"runtime"
 	"strings"
 	"testing"
 
@@ -225,4 +226,40 @@ func release(t *testing.T) string {
 		t.Fatal(err)
 	}
 	return strings.TrimSpace(string(text))
+}
+
+// What was populated is touched without a fault, to its last whole page; nonsense does
+// nothing.
+func TestPopulate(t *testing.T) {
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	const n = 4 << 20
+	s, err := Create(2*n, n)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	s.Populate(-1, n)
+	s.Populate(n, 2*n)
+	s.Populate(100, n-100)
+	b, err := s.Bytes(0, n)
+	if err != nil {
+		t.Fatal(err)
+	}
+	faults := func() int64 {
+		var r unix.Rusage
+		if err := unix.Getrusage(unix.RUSAGE_THREAD, &r); err != nil {
+			t.Fatal(err)
+		}
+		return r.Minflt
+	}
+	before := faults()
+	for i := 0; i < n; i += 4096 {
+		b[i]++
+	}
+	// The first page, and what the runtime touches meanwhile.
+	if got := faults() - before; got > 50 {
+		t.Errorf("%d faults in %d pages", got, n/4096)
+	}
+	HeapSegment(n).Populate(0, n)
 }

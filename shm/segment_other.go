@@ -10,6 +10,7 @@ func Attach(fd int) (*Segment, error) { return nil, ErrUnsupported }
 
 func (s *Segment) commit(off, n int64) error  { return ErrUnsupported }
 func (s *Segment) release(off, n int64) error { return ErrUnsupported }
+func (s *Segment) populate(off, n int64)      {}
 
 // Close drops the segment's memory. Closing twice does nothing.
 func (s *Segment) Close() error {

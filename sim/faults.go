@@ -123,6 +123,6 @@ func (w *world) sweep(s sched.Slot) {
 		w.placeAnew(t)
 	}
 	for i := range w.slots[1:] {
-		w.wake(sched.Slot(i + 1))
+		w.wake(sched.Slot(i+1), sched.Master)
 	}
 }

@@ -12,7 +12,8 @@
 // says, takes a batch, and begins one after the other; what it has taken and not
 // begun can be taken from it. A worker that dies is noticed, judged, and started
 // again as internal/core says. Each step has a cost (see Costs). Not simulated:
-// what tasks do to each other's caches, and tasks that submit tasks.
+// what tasks do to each other's caches, and tasks that submit tasks. Commands, which
+// can be suspended, have a machine of their own, see [Rotating].
 package sim
 
 import (
@@ -48,6 +49,7 @@ type Costs struct {
 	Submit    Span // of a submitter, for each task
 	Wake      Span // until a sleeping worker looks
 	Dispatch  Span // of a worker, for each task
+	Assign    Span // of the master, for each look in the place of a worker (AMP); 0: workers look themselves
 	StealNear Span // to take from a worker that shares a cache
 	StealFar  Span // to take from another
 	Notice    Span // from a death until it is certain
@@ -85,6 +87,8 @@ type Config struct {
 	Limits  WorkerLimits  // zero is the default
 	Observe func(Event)   // is told of each event; nil for nobody
 	Ended   func(Attempt) // is told of each attempt that ended; nil for nobody
+
+	Coherence *Coherence // what cache lines take to move; nil: they are not looked at
 }
 
 // Attempt is one run of a task in one worker, when it has ended.
@@ -122,6 +126,7 @@ type Result struct {
 	Lost     Span    // work of attempts that died
 	Memory   int64   // the most that tasks under way needed at once, in bytes
 	Workers  []WorkerResult
+	Traffic  Traffic // with Coherence
 	Events   int
 	Hash     uint64 // of all events
 }
@@ -152,6 +157,9 @@ func Run(c Config, next func() (Task, bool)) (Result, error) {
 	if err := w.run(); err != nil {
 		return Result{}, fmt.Errorf("sim: %w", err)
 	}
+	if w.caches != nil {
+		w.res.Traffic = w.caches.traffic
+	}
 	return w.res, nil
 }
 
@@ -169,9 +177,9 @@ func (c *Config) check() error {
 		return fmt.Errorf("the machine has %d CPUs: at most %d are possible", len(c.CPUs), CPUsMax)
 	case c.Policy == nil:
 		return errors.New("there is no policy: Config.Policy is nil")
-	case min(k.Submit, k.Wake, k.Dispatch, k.StealNear, k.StealFar, k.Notice, k.Start) < 0:
+	case min(k.Submit, k.Wake, k.Dispatch, k.Assign, k.StealNear, k.StealFar, k.Notice, k.Start) < 0:
 		return fmt.Errorf("a cost is below 0: %+v", k)
-	case max(k.Submit, k.Wake, k.Dispatch, k.StealNear, k.StealFar, k.Notice, k.Start) > Hour:
+	case max(k.Submit, k.Wake, k.Dispatch, k.Assign, k.StealNear, k.StealFar, k.Notice, k.Start) > Hour:
 		return fmt.Errorf("a cost is above an hour: %+v", k)
 	case c.Faults.DeathsPerHour < 0:
 		return fmt.Errorf("%v deaths an hour: 0 or more are possible", c.Faults.DeathsPerHour)
@@ -179,6 +187,11 @@ func (c *Config) check() error {
 	for i, cpu := range c.CPUs {
 		if cpu.Speed < 1 || cpu.Speed > sched.FullSpeed {
 			return fmt.Errorf("CPU %d has speed %d: 1 to %d are possible", i, cpu.Speed, sched.FullSpeed)
+		}
+	}
+	if c.Coherence != nil {
+		if err := c.Coherence.check(len(c.CPUs)); err != nil {
+			return err
 		}
 	}
 	known := func(s sched.Slot) bool { return s >= 1 && int(s) <= len(c.CPUs) }

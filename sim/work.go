@@ -2,6 +2,7 @@ package sim
 
 import (
 	"math"
+	"slices"
 
 	"github.com/tutti-run/tutti/sched"
 )
@@ -16,24 +17,40 @@ func (w *world) work(s sched.Slot, cost Span) {
 		steal, ok := w.find(s)
 		if !ok {
 			w.sleeping[s>>6] |= 1 << (s & 63)
+			w.touchSleepers(s, s, true)
+			p.owes = 0 // it sleeps, and has the time
 			return
 		}
 		cost += steal
+		cost += w.assigned()
 	}
 	t := p.batch[0]
-	p.batch = p.batch[1:]
+	p.batch = slices.Delete(p.batch, 0, 1) // keeps its memory, which [1:] gives away bit by bit
 	w.count(p, t, -1)
 	p.running, p.began = t, w.now
 	w.running++
 	w.memory += t.Memory
 	w.res.Memory = max(w.res.Memory, w.memory)
 	w.idle = 0
-	cost += w.Costs.Dispatch + w.lasts(s, t)
+	w.touch(s, p.lines.batch, true)
+	w.touch(s, t.lines.word, true)
+	w.touch(s, t.lines.descriptor, false)
+	cost += w.Costs.Dispatch + p.pays() + w.lasts(s, t)
 	kind := End
 	if t.Poison {
 		kind = Die
 	}
 	w.agenda.push(Event{At: w.now + Time(cost), Kind: kind, Worker: s, Epoch: p.core.Epoch(), Task: t.number})
+}
+
+// assigned is how long a worker waits until the master, who serves one after another,
+// has looked in its place.
+func (w *world) assigned() Span {
+	if w.Costs.Assign == 0 {
+		return 0
+	}
+	w.assigner = max(w.assigner, w.now) + Time(w.Costs.Assign)
+	return Span(w.assigner - w.now)
 }
 
 // lasts is how long a task takes in a worker that begins it now.
@@ -55,8 +72,8 @@ func (w *world) lasts(s sched.Slot, t *task) Span {
 func (w *world) find(s sched.Slot) (cost Span, ok bool) {
 	p := &w.slots[s]
 	for class := range sched.Classes {
-		if w.waiting[class] == 0 {
-			continue // all looks would be in vain; with many workers they are most of the work
+		if w.waiting[class] == 0 && w.caches == nil {
+			continue // all looks would be in vain; with many workers they are most of the work, and lines feel them
 		}
 		for look := range sched.LooksMax(len(w.CPUs)) {
 			take, more := p.looking.Look(w, s, look, p.rnd)
@@ -74,7 +91,7 @@ func (w *world) find(s sched.Slot) (cost Span, ok bool) {
 				}
 			}
 			if from := &w.slots[take.From]; from.queue[class].len() > 0 || len(p.batch) > 1 {
-				w.wakeAny()
+				w.wakeAny(s)
 			}
 			return cost, true
 		}
@@ -87,6 +104,7 @@ func (w *world) find(s sched.Slot) (cost Span, ok bool) {
 func (w *world) takeFrom(p *process, s sched.Slot, take sched.Take, class int) bool {
 	from := &w.slots[take.From]
 	q := &from.queue[class]
+	w.touch(s, from.lines.queue[class], false)
 	w.taken = w.taken[:0]
 	if take.Ranked {
 		if t := q.takeLowest(take.Least); t != nil {
@@ -95,15 +113,24 @@ func (w *world) takeFrom(p *process, s sched.Slot, take sched.Take, class int) b
 	} else {
 		w.taken = q.take(take.Max, take.Half, w.taken)
 	}
-	if n := len(from.batch); len(w.taken) == 0 && take.From != s && n > 0 && from.class == class {
-		w.taken = append(w.taken, from.batch[n-1])
-		from.batch = from.batch[:n-1]
+	if len(w.taken) > 0 {
+		w.touch(s, from.lines.queue[class], true)
+	} else if take.From != s {
+		w.touch(s, from.lines.batch, false)
+		if n := len(from.batch); n > 0 && from.class == class {
+			w.touch(s, from.lines.batch, true)
+			w.taken = append(w.taken, from.batch[n-1])
+			from.batch = from.batch[:n-1]
+		}
 	}
 	stolen := take.From != s && take.From != sched.Master
 	for _, t := range w.taken {
 		w.count(from, t, -1)
 		w.count(p, t, 1)
 		t.stolen = stolen
+	}
+	if len(w.taken) > 0 {
+		w.touch(s, p.lines.batch, true)
 	}
 	p.batch, p.class = append(p.batch[:0], w.taken...), class
 	return len(w.taken) > 0
@@ -119,6 +146,9 @@ func (w *world) end(s sched.Slot) {
 	r.Ran++
 	r.Busy += Span(w.now - p.began)
 	w.res.Done++
+	w.touch(s, t.lines.descriptor, true)
+	w.touch(s, t.lines.word, true)
+	w.collect(t)
 	w.ended(t, p.began)
 	w.work(s, 0)
 }

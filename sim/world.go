@@ -5,6 +5,7 @@ import (
 	"math"
 	"math/bits"
 	"math/rand/v2"
+	"slices"
 
 	"github.com/tutti-run/tutti/internal/core"
 	"github.com/tutti-run/tutti/sched"
@@ -21,6 +22,7 @@ type task struct {
 	alone     bool
 	stolen    bool // from another worker, by the one that has it now
 	returned  int
+	lines     taskLines
 }
 
 // process is one slot: the master, or a worker with the processes that it holds
@@ -30,6 +32,8 @@ type process struct {
 	rnd                 *rand.Rand
 	queue               [sched.Classes]queue
 	free                Time // when it has submitted what it was given
+	lines               slotLines
+	owes                Span // see touch
 
 	// Workers only, what follows.
 	core    *core.Worker
@@ -52,6 +56,7 @@ type world struct {
 	now      Time
 	slots    []process
 	sleeping []uint64
+	assigner Time               // when the master has served who has asked, with Costs.Assign
 	waiting  [sched.Classes]int // tasks in queues and batches
 	deaths   *core.Deaths
 	rnd      *rand.Rand // of faults and restarts
@@ -69,6 +74,11 @@ type world struct {
 	taken   []*task
 	spare   []*task // to be used again
 	err     error
+
+	caches    *caches // nil without Coherence; then like what follows
+	sleepers  []*line
+	words     *line // of the tasks made last
+	tasksMade int
 }
 
 func newWorld(c *Config, next func() (Task, bool)) (*world, error) {
@@ -82,6 +92,7 @@ func newWorld(c *Config, next func() (Task, bool)) (*world, error) {
 		c.Limits = core.DefaultWorkerLimits
 	}
 	w.deaths = core.NewDeaths(c.Restart)
+	w.layOut()
 	for s := range w.slots {
 		p := &w.slots[s]
 		p.submitting, p.looking, p.rnd = c.Policy(), c.Policy(), source(c.Seed, uint64(s))
@@ -105,8 +116,7 @@ func (w *world) run() error {
 	for w.err == nil && (w.open > 0 || w.more) && !w.res.GaveUp {
 		e, ok := w.agenda.pop()
 		if w.idle++; !ok || w.idle > w.idleMax() && w.running == 0 && !w.more {
-			return fmt.Errorf("%d tasks wait where no worker looks: policy %s must look at every queue in which it places tasks",
-				w.open, w.slots[0].submitting.Name())
+			return w.stuck()
 		}
 		if w.now = e.At; w.now > Time(2*longest) {
 			return fmt.Errorf("the run takes more than %d years: are its times in ns?", 2*longest/(365*24*Hour))
@@ -122,6 +132,16 @@ func (w *world) run() error {
 	return w.err
 }
 
+// stuck says why tasks wait and nobody begins one.
+func (w *world) stuck() error {
+	if !slices.ContainsFunc(w.slots, func(p process) bool { return p.alive }) {
+		return fmt.Errorf("%d tasks wait and no worker lives for long enough to begin one: lower Faults.DeathsPerHour, or Costs.Start below Limits.Attach (%d ns), or let Restart give up sooner",
+			w.open, w.Limits.Attach)
+	}
+	return fmt.Errorf("%d tasks wait where no worker looks: policy %s must look at every queue in which it places tasks",
+		w.open, w.slots[0].submitting.Name())
+}
+
 // idleMax is how many events may pass in which workers come and go and nobody
 // begins a task: more than all of them need to die once, wait, and look again.
 func (w *world) idleMax() int { return 64 * (len(w.slots) + 64) }
@@ -134,6 +154,7 @@ func (w *world) handle(e Event) {
 		p := &w.slots[e.Worker]
 		p.waking = false
 		if p.alive && p.running == nil {
+			w.touch(e.Worker, p.lines.park, false)
 			w.work(e.Worker, 0)
 		}
 	case End:
@@ -180,7 +201,8 @@ func (w *world) arrive() error {
 		w.numbers++
 		w.open++
 		from := &w.slots[t.Submitter]
-		from.free = w.now + Time(w.Costs.Submit)
+		w.touch(t.Submitter, t.lines.word, true)
+		w.touch(t.Submitter, t.lines.descriptor, true)
 		st := sched.Task{
 			Submitter: t.Submitter, Priority: t.Priority, Affinity: t.Affinity, Submitted: int64(w.now),
 			Deadline: int64(t.Deadline), Expected: int64(t.Expected), Locality: t.Locality,
@@ -188,6 +210,7 @@ func (w *world) arrive() error {
 		t.rank = from.submitting.Rank(st)
 		t.class = sched.Class(t.rank)
 		w.queueUp(t, from, st)
+		from.free = max(w.now, from.free) + Time(w.Costs.Submit+from.pays())
 		last := w.coming.At
 		if w.coming, w.more = w.next(); !w.more {
 			return nil
@@ -206,10 +229,10 @@ func (w *world) newTask() *task {
 	if n := len(w.spare); n > 0 {
 		t := w.spare[n-1]
 		w.spare = w.spare[:n-1]
-		*t = task{}
+		*t = task{lines: t.lines}
 		return t
 	}
-	return &task{}
+	return &task{lines: w.newTaskLines()}
 }
 
 // queueUp puts a task where the policy of a submitter says, and wakes a worker.
@@ -220,7 +243,8 @@ func (w *world) queueUp(t *task, from *process, st sched.Task) {
 	}
 	w.slots[q].queue[t.class].add(t)
 	w.count(&w.slots[q], t, 1)
-	w.wakeFor(q)
+	w.touch(st.Submitter, w.slots[q].lines.queue[t.class], true)
+	w.wakeFor(q, st.Submitter)
 }
 
 // count keeps the figures of a slot that a task comes to or leaves.
@@ -234,28 +258,32 @@ func (w *world) count(p *process, t *task, by int) {
 }
 
 // wakeFor wakes the worker whose queue it is, if it sleeps, else any that does.
-func (w *world) wakeFor(q sched.Slot) {
-	if q > 0 && w.wake(q) {
+func (w *world) wakeFor(q, by sched.Slot) {
+	if q > 0 && w.wake(q, by) {
 		return
 	}
-	w.wakeAny()
+	w.wakeAny(by)
 }
 
-func (w *world) wakeAny() {
+func (w *world) wakeAny(by sched.Slot) {
 	for i, set := range w.sleeping {
 		if set != 0 {
-			w.wake(sched.Slot(i<<6 + bits.TrailingZeros64(set)))
+			w.wake(sched.Slot(i<<6+bits.TrailingZeros64(set)), by)
 			return
 		}
+		w.touchSleepers(by, sched.Slot(i<<6), false)
 	}
 }
 
-func (w *world) wake(s sched.Slot) bool {
+func (w *world) wake(s, by sched.Slot) bool {
 	p, word, bit := &w.slots[s], &w.sleeping[s>>6], uint64(1)<<(s&63)
+	w.touchSleepers(by, s, false)
 	if *word&bit == 0 {
 		return false
 	}
 	*word &^= bit
+	w.touchSleepers(by, s, true)
+	w.touch(by, p.lines.park, true)
 	if !p.waking {
 		p.waking = true
 		w.agenda.push(Event{At: w.now + Time(w.Costs.Wake), Kind: Woken, Worker: s, Task: -1})

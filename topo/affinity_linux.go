@@ -3,6 +3,7 @@ package topo
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"math/bits"
 	"os"
 	"runtime"
@@ -48,12 +49,37 @@ func PinProcess(cpus ...int) error {
 	if err := pinCaller(want, cpus); err != nil {
 		return fmt.Errorf("pin the process to CPUs %s: %w", formatCPUs(cpus), err)
 	}
+	return pinAll("self", want, cpus)
+}
+
+// PinOther restricts every thread of another process to cpus, as [PinProcess] does for this one. It
+// may be any process of the same user. One that has ended is no error.
+func PinOther(pid int, cpus ...int) error {
+	want, err := maskOf(cpus)
+	if err != nil {
+		return fmt.Errorf("pin process %d: %w", pid, err)
+	}
+	return pinAll(strconv.Itoa(pid), want, cpus)
+}
+
+// AffinityOf gives the CPUs that another process may run on now, by rising id, as its first thread
+// has it.
+func AffinityOf(pid int) ([]int, error) {
+	allowed, err := threadMask(pid)
+	if err != nil {
+		return nil, fmt.Errorf("read the CPU affinity of process %d: %w", pid, err)
+	}
+	return maskCPUs(allowed), nil
+}
+
+// pinAll pins every thread of a process, named as in /proc.
+func pinAll(process string, want mask, cpus []int) error {
 	for looks, quiet := 0, 0; quiet < quietLooks; looks++ {
 		if looks == maxLooks {
 			return fmt.Errorf("pin the process to CPUs %s: threads with another affinity kept appearing; "+
 				"does another program or the cpuset change it?", formatCPUs(cpus))
 		}
-		changed, err := pinThreads(want)
+		changed, err := pinThreads(process, want)
 		if err != nil {
 			return fmt.Errorf("pin the process to CPUs %s: %w", formatCPUs(cpus), err)
 		}
@@ -92,8 +118,11 @@ func pinCaller(want mask, cpus []int) error {
 
 // pinThreads pins the threads that are there now and reports whether any was not pinned yet. It
 // compares masks instead of remembering thread ids, which the kernel uses again.
-func pinThreads(want mask) (changed bool, err error) {
-	tasks, err := os.ReadDir("/proc/self/task")
+func pinThreads(process string, want mask) (changed bool, err error) {
+	tasks, err := os.ReadDir("/proc/" + process + "/task")
+	if process != "self" && errors.Is(err, fs.ErrNotExist) {
+		return false, nil // it has ended
+	}
 	if err != nil {
 		return false, fmt.Errorf("list the threads (is /proc mounted?): %w", err)
 	}

@@ -40,11 +40,8 @@ func (f files) cpus(path string) []int {
 	return ids
 }
 
-// detect describes the machine whose / is root to a process that may run on allowed, or on whatever
-// is online when allowed is empty. It reads files of root only.
-func detect(root fs.FS, allowed []int) *Machine {
-	f := files{root}
-	ids := f.usable(allowed)
+// lie describes how the CPUs with these ids lie.
+func (f files) lie(ids []int) *Machine {
 	cores := label(ids, func(id int) []int { return f.sharing(id, "core_cpus_list", "thread_siblings_list") })
 	packages := f.packages(ids)
 	nodes := f.nodes()
@@ -55,9 +52,6 @@ func detect(root fs.FS, allowed []int) *Machine {
 		m.CPUs[i] = CPU{ID: id, Core: cores[id], Package: packages[id], Node: nodes[id], Capacity: capacities[i]}
 	}
 	f.addCaches(m, ids)
-
-	m.MemoryBytes = f.memoryTotal()
-	m.Quota, m.MemoryLimit = f.cgroups().limits(f)
 	return m
 }
 

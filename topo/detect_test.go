@@ -2,6 +2,7 @@ package topo
 
 import (
 	"fmt"
+	"io/fs"
 	"maps"
 	"reflect"
 	"runtime"
@@ -14,6 +15,9 @@ const (
 	cpuDir  = "sys/devices/system/cpu/"
 	nodeDir = "sys/devices/system/node/"
 )
+
+// detect describes the machine of root as somebody who asks for the first time.
+func detect(root fs.FS, allowed []int) *Machine { return new(layout).detect(root, allowed) }
 
 // tree makes a file system of path and content pairs.
 func tree(contents map[string]string) fstest.MapFS {
@@ -280,5 +284,30 @@ func checkSane(t *testing.T, m *Machine) {
 	}
 	if m.String() == "" {
 		t.Fatal("empty description")
+	}
+}
+
+// TestDetectAgain has one layout asked three times: what may change is read each time, how the same
+// CPUs lie only once, and other CPUs are looked at anew.
+func TestDetectAgain(t *testing.T) {
+	t.Parallel()
+	root := twoCores()
+	l := new(layout)
+	first := l.detect(root, []int{0, 1})
+	put(root, "0-1", "topology/core_cpus_list", "0-1")
+	root["proc/meminfo"] = &fstest.MapFile{Data: []byte("MemTotal: 1024 kB\n")}
+	again := l.detect(root, []int{0, 1})
+	if !reflect.DeepEqual(again.CPUs, first.CPUs) || !reflect.DeepEqual(again.caches, first.caches) {
+		t.Errorf("the same CPUs lie as %v, and before as %v", again, first)
+	}
+	if again.MemoryBytes != 1<<20 {
+		t.Errorf("there are %d bytes of memory, now 1 MiB", again.MemoryBytes)
+	}
+	again.CPUs[0].Core = 77 // it is the caller's
+	if third := l.detect(root, []int{0, 1}); third.CPUs[0].Core != 0 {
+		t.Errorf("what a caller wrote came back: %v", third.CPUs)
+	}
+	if one := l.detect(root, []int{1}); len(one.CPUs) != 1 || one.CPUs[0].ID != 1 {
+		t.Errorf("CPU 1 alone is %v", one.CPUs)
 	}
 }

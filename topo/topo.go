@@ -8,9 +8,10 @@ package topo
 
 import (
 	"cmp"
+	"io/fs"
 	"math"
-	"os"
 	"slices"
+	"sync"
 )
 
 // CPU is one logical CPU. Core and L3 are labels to compare for equality, the same in every process
@@ -63,15 +64,44 @@ type cache struct {
 // Detect describes the machine as this process may use it. What cannot be read is assumed away (see
 // the package comment), so on every system that tutti compiles for the error is nil; where nothing
 // is known, the Machine has runtime.NumCPU CPUs. It reads two files a core, ten a last-level cache and
-// some twenty more, at 5 to 15 µs each: keep the result.
+// some twenty more, at 5 to 8 µs each; later calls read of these only the dozen that tell which CPUs
+// and what limits there are, for as long as the CPUs stay the same.
 func Detect() (*Machine, error) {
 	allowed, err := Affinity()
 	if err != nil {
 		allowed = nil // not Linux, or refused: then detect goes by what is online
 	}
-	m := detect(os.DirFS("/"), allowed)
+	m := hardware.detect(hostFiles(), allowed)
 	m.AddressSpace = addressSpace()
 	return m, nil
+}
+
+// hardware is how the CPUs lie that Detect saw last. Who asks twice, as a program and
+// then its pool do, waits for /sys once.
+var hardware layout
+
+// layout remembers how a set of CPUs lies. It may be used from several goroutines.
+type layout struct {
+	mu       sync.Mutex
+	ids      []int
+	*Machine // of which only CPUs and caches are set; nobody writes to them
+}
+
+// detect describes the machine whose / is root to a process that may run on allowed, or on whatever
+// is online when allowed is empty. It reads files of root only.
+func (l *layout) detect(root fs.FS, allowed []int) *Machine {
+	f := files{root}
+	ids := f.usable(allowed)
+	m := &Machine{}
+	l.mu.Lock()
+	if !slices.Equal(l.ids, ids) {
+		l.ids, l.Machine = ids, f.lie(ids)
+	}
+	m.CPUs, m.caches = slices.Clone(l.CPUs), l.caches
+	l.mu.Unlock()
+	m.MemoryBytes = f.memoryTotal()
+	m.Quota, m.MemoryLimit = f.cgroups().limits(f)
+	return m
 }
 
 // Parallelism is the number of workers that can compute at once, at least 1: one a CPU, or the quota

@@ -2,6 +2,7 @@ package cli
 
 import (
 	"bufio"
+	"fmt"
 	"os"
 	"strings"
 	"time"
@@ -16,13 +17,22 @@ const (
 	replyNone       // the run ended before there was one
 )
 
+// mayAsk returns why nobody can be asked: else each job would have no for an answer.
+func mayAsk() error {
+	tty, err := os.OpenFile("/dev/tty", os.O_RDWR, 0)
+	if err != nil {
+		return fmt.Errorf("--interactive asks at the terminal, and there is none (%w); leave it out, or see with --dry-run what would run", err)
+	}
+	return tty.Close()
+}
+
 // ask asks a person whether to run a command, after all that has ended was printed.
 // While the question stands nothing else is written to the terminal, so that it is
 // the last thing there until it has an answer.
 func (r *mapRun) ask(command string) reply {
 	tty, err := os.OpenFile("/dev/tty", os.O_RDWR, 0)
 	if err != nil {
-		r.screen.say("--interactive asks at the terminal, and there is none: %v", err)
+		r.screen.say("--interactive asks at the terminal, and there is none any more: %v", err)
 		return replyNo
 	}
 	defer tty.Close()

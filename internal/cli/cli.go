@@ -61,7 +61,7 @@ func Main(args []string) int {
 	if code, ok := helperMain(args); ok {
 		return code
 	}
-	root := newRoot()
+	root := newRoot(args)
 	switch {
 	case name == parallelName && !completes(args):
 		root = newMap(parallelName)
@@ -116,6 +116,8 @@ func run(root *cobra.Command, name string, args []string) (code int, err error) 
 		}
 	} else if len(args) > 0 && args[0] == "run" {
 		code = exitMapUsage // lower ones count tasks
+		before, args = args[:1], args[1:]
+		words = args
 	}
 	root.SetArgs(append(before[:len(before):len(before)], args...))
 	out := &spoken{to: os.Stdout}
@@ -152,7 +154,20 @@ func complain(format string, args ...any) {
 	_, _ = os.Stderr.WriteString("tutti: " + text + "\n")
 }
 
-func newRoot() *cobra.Command {
+// commands make the subcommands of tutti, by name.
+func commands() map[string]func() *cobra.Command {
+	return map[string]func() *cobra.Command{
+		"map":         func() *cobra.Command { return newMap("tutti map") },
+		semaphoreName: func() *cobra.Command { return newSem("tutti sem") },
+		"run":         newRun, "runs": newRuns, "show": newShow, "resume": newResume, "rerun": newRerun,
+		"lock": newLock, "barrier": newBarrier, "chan": newChan, "topic": newTopic, "ipc": newIPC,
+		"tune": newTune, "sim": newSim, "man": newMan, "completion": newCompletion,
+	}
+}
+
+// newRoot makes the command tutti. For the command line of a map there is no other
+// subcommand: all of them with all their options take as long to make as many a job.
+func newRoot(args []string) *cobra.Command {
 	root := &cobra.Command{
 		Use:   "tutti",
 		Short: "Run commands on every core of this computer",
@@ -177,8 +192,11 @@ may crash, hang or be killed while nothing is lost.
 		return fmt.Errorf("%w; %s --help lists the options", err, cmd.CommandPath())
 	})
 	root.CompletionOptions.DisableDefaultCmd = true
-	root.AddCommand(newMap("tutti map"), newRun(), newTune(), newSim(), newSem("tutti sem"), newLock(), newBarrier(), newChan(), newTopic(), newIPC(), newMan(), newCompletion())
-	root.AddCommand(newRuns(), newShow(), newResume(), newRerun())
+	for name, newCommand := range commands() {
+		if len(args) == 0 || args[0] != "map" || name == "map" {
+			root.AddCommand(newCommand()) // cobra sorts them
+		}
+	}
 	return root
 }
 

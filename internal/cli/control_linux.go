@@ -90,6 +90,7 @@ type setup struct {
 	Files    []string // of --pipe-part
 	Handed   []int    // descriptors that commands have beside their standard files
 	HandedAt int      // where workers have them, in the same order
+	Kills    string   // the file in which out-of-memory kills are counted
 }
 
 type termStep struct {

@@ -26,6 +26,8 @@ type finished struct {
 	Attempt int64         `cbor:"10,keyasint,omitempty"`
 	Span    int64         `cbor:"11,keyasint,omitempty"` // see job.span
 	Unmet   string        `cbor:"12,keyasint,omitempty"` // what is to be said of those that are not run, since this one failed
+	Size    int64         `cbor:"13,keyasint,omitempty"` // see job
+	Guess   int64         `cbor:"14,keyasint,omitempty"` // ns that it was expected to take; below 0: nothing was
 }
 
 // first is the number of the first job that it stands for.
@@ -208,7 +210,7 @@ func (d *delivery) enter(f *finished) {
 	if d.log != nil {
 		d.entries = append(d.entries, f.entry())
 	}
-	if d.notes != nil {
+	if d.notes.kept() {
 		d.noted = append(d.noted, d.notes.job(f))
 	}
 	if max(len(d.entries), len(d.noted)) >= logBatch {
@@ -238,7 +240,7 @@ func (d *delivery) settle() {
 		}
 	}
 	if d.err == nil && len(d.noted) > 0 {
-		d.notes.out.Jobs(d.noted...)
+		d.notes.jobs(d.noted, d.screen.say)
 	}
 	d.entries, d.noted = d.entries[:0], d.noted[:0]
 }

@@ -22,7 +22,8 @@ type dialog struct {
 	socket   [2]*os.File // ours, the workers'
 	bell     int         // an eventfd: there is a job, or the program has ended, or all is over
 	restarts *core.Restarts
-	alone    bool // the program has answered too much: one input at a time
+	alone    bool   // the program has answered too much: one input at a time
+	grant    *grant // what its programs have of the stock, from the first on
 	at       atomic.Pointer[position]
 
 	wants, talks bool // it is in free; its program runs. Of programs, under its lock
@@ -75,6 +76,8 @@ func (d *dialog) serve() {
 			awaitAny([]unix.PollFd{{Fd: int32(d.bell), Events: unix.POLLIN}}, -1)
 			d.heard()
 			continue
+		case !d.equip(j):
+			continue // with another job, if there is one
 		}
 		delay, goOn := d.talk(j)
 		if !goOn {
@@ -87,6 +90,25 @@ func (d *dialog) serve() {
 			}
 		}
 	}
+}
+
+// equip has the slot's programs have what they take beside the slot, once and for all of
+// the run. While it waits for other runs to give that back its job is for whoever is free,
+// and it waits no longer than there are jobs.
+func (d *dialog) equip(j *job) bool {
+	p := d.programs
+	stock := p.run.stock
+	if stock == nil || d.grant != nil {
+		return true
+	}
+	var ok bool
+	need := p.run.plan.units(p.run.plan.each, p.run.plan.takes)
+	if d.grant, ok = stock.take(need); ok {
+		return true
+	}
+	p.layBack([]*job{j})
+	d.grant, _ = stock.acquire(need, p.fed)
+	return false
 }
 
 // awaitAny waits until one of fds is ready, or for so long; below 0: any time.
@@ -165,6 +187,7 @@ func (d *dialog) start() (*talk, error) {
 	}
 	order := p.call
 	order.Ticket, order.Slot, order.Seq = t.ticket, d.slot, int64(d.slot)
+	order.Env = p.run.envOf(&job{grant: d.grant, ticket: t.ticket})
 	p.ringers.Go(func() {
 		res, err := runCommand.Call(context.Background(), p.pool, order, tutti.AtMostOnce(), tutti.Contained())
 		if err != nil {

@@ -21,6 +21,7 @@ type earlier struct {
 	rerun  bool          // all of it again, or what failed: as a new run; else what is left of it
 	failed bool          // what failed: with rerun that alone, else that too
 	only   *journal.Done // what is run at all; nil: everything
+	did    *journal.Done // of tasks, in its place: what is not, since it succeeded
 }
 
 // earlierKey finds it in a command's context.
@@ -47,8 +48,9 @@ func newResume() *cobra.Command {
 		Long: `Go on with a run, or with the newest: run those of its jobs that have not ended.
 A job is known by its command, its folder and the variables of --env, so inputs may
 have been added, removed or put into another order since. Jobs that failed stay as
-they are, unless --failed. Inputs that came through standard input were kept.
-Options of tutti map behind -- are added to those that the run had.`,
+they are, unless --failed; but tasks of tutti run that failed, and what waited for
+them, are run again. Inputs that came through standard input were kept. Options of
+tutti map, or tutti run, behind -- are added to those that the run had.`,
 		Example: `  tutti resume
   tutti resume 42 --failed
   tutti resume 42 -- -j1 --progress`,
@@ -70,8 +72,9 @@ func newRerun() *cobra.Command {
 		DisableFlagsInUseLine: true,
 		Short:                 "Run an earlier run again, or the jobs of it that failed",
 		Long: `Run an earlier run again as a new run: the same command line in the same folder.
-With --failed only the jobs that failed. Options of tutti map behind -- are added to
-those that the run had.`,
+With --failed only the jobs that failed; of tutti run the tasks that did not succeed,
+so that what was mended meanwhile is among them. Options of tutti map, or tutti run,
+behind -- are added to those that the run had.`,
 		Example: `  tutti rerun 42
   tutti rerun 42 --failed`,
 		Args:              oneRun,
@@ -104,9 +107,15 @@ func goBack(caller *cobra.Command, args []string, e earlier) (err error) {
 		return withCode(err, exitMapUsage)
 	}
 	cmd := newMap(e.Program)
+	if e.Program == runProgram {
+		cmd = newRun()
+	}
 	cmd.SilenceErrors, cmd.SilenceUsage = true, true
 	cmd.SetArgs(e.Args)
-	return cmd.ExecuteContext(context.WithValue(withLine(caller.Context(), line{e.Words, e.Args}), earlierKey{}, &e))
+	if err := cmd.ExecuteContext(context.WithValue(withLine(caller.Context(), line{e.Words, e.Args}), earlierKey{}, &e)); err != nil {
+		return withCode(err, exitMapUsage)
+	}
+	return nil
 }
 
 // cutAtDash cuts a command line as expanded in its options and its words.
@@ -199,14 +208,30 @@ func (e *earlier) settleOnly() (err error) {
 	if err == nil && e.only.Len() == 0 {
 		err = fmt.Errorf("no job of run %d failed", of)
 	}
+	if err == nil && e.Program == runProgram {
+		e.did, err = e.runs.Succeeded(of)
+	}
 	return err
 }
 
+// unseen is how many of the jobs that failed were not among the inputs, once all of these
+// were read.
+func (e *earlier) unseen() int {
+	if !e.onlyFailed() || e.did != nil {
+		return 0
+	}
+	return e.only.Len()
+}
+
 // part tells which jobs have a part in this: those that had failed, if only what
-// failed is run; nil: all.
+// failed is run; nil: all. Of tasks it is those that did not succeed: one that was mended
+// is none of those that failed, and what waits for it cannot do without it.
 func (e *earlier) part(id journal.Identity) func(*job, string) bool {
-	if e.only == nil {
+	switch {
+	case e.only == nil:
 		return nil
+	case e.did != nil:
+		return func(j *job, command string) bool { return !e.did.Had(id.Key(j.seq, j.dir, command)) }
 	}
 	return func(j *job, command string) bool { return e.only.Had(id.Key(j.seq, j.dir, command)) }
 }

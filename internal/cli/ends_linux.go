@@ -14,12 +14,14 @@ import (
 	"github.com/tutti-run/tutti/internal/command"
 	"github.com/tutti-run/tutti/internal/core"
 	"github.com/tutti-run/tutti/internal/progress"
+	"github.com/tutti-run/tutti/internal/resource"
 	"github.com/tutti-run/tutti/internal/spool"
 )
 
 // callOf is what a worker is told of a job.
 func (r *mapRun) callOf(j *job) call {
 	c := r.plan.callOf(j)
+	c.Env = replaced(c.Env, r.envOf(j))
 	if r.plan.timeout.Percent > 0 {
 		r.mu.Lock()
 		defer r.mu.Unlock()
@@ -51,6 +53,12 @@ func (r *mapRun) admit(j *job) bool {
 			return false
 		}
 	}
+	if r.stock != nil && r.tasks == nil { // tasks come with it
+		var ok bool
+		if j.grant, ok = r.stock.acquire(r.plan.units(r.plan.each, r.plan.takes), r.supply.stop); !ok {
+			return false
+		}
+	}
 	if r.gate != nil && !r.gate.pass(r.supply.stop) {
 		return false
 	}
@@ -66,6 +74,22 @@ func (r *mapRun) admit(j *job) bool {
 		r.vacate(&result{Exit: -1, Fault: err.Error()})
 	}
 	return true
+}
+
+// envOf tells a job what it takes beside a slot, before its other variables.
+func (r *mapRun) envOf(j *job) []string {
+	env := r.stock.env(j.grant, j.ticket)
+	cpus := r.plan.each
+	said := r.plan.Given("cpus")
+	if r.tasks != nil {
+		if own := r.tasks.graph.Tasks[j.seq-1].CPUs; own > 0 {
+			cpus, said = own, true
+		}
+	}
+	if said {
+		env = append(env, cpusVariable+"="+resource.CPUsText(cpus))
+	}
+	return env
 }
 
 // vacate notes that a command which was admitted runs no more.
@@ -98,6 +122,8 @@ func (r *mapRun) unrun(j *job) {
 
 // ended does what follows from the end of a job's command.
 func (r *mapRun) ended(j *job, res *result) {
+	r.stock.give(j.grant)
+	j.grant = nil
 	r.mu.Lock()
 	v := r.course.ended(res, j.attempt)
 	failed := r.course.halt.Failed()
@@ -112,12 +138,14 @@ func (r *mapRun) ended(j *job, res *result) {
 	f := &finished{
 		Seq: j.seq, Args: j.args, Key: j.rendered.Text(res.Slot), Result: *res, Ticket: j.ticket,
 		Path: command.FillSlot(j.results, res.Slot), Mark: j.mark, Dir: j.dir, Attempt: j.attempt,
+		Size: j.size, Guess: j.guessNs(),
 	}
 	if v.again {
 		r.drop(f, res)
 		r.supply.repeat(j, r.plan.retry)
 		return
 	}
+	r.foresight.over(j, res)
 	r.supply.close()
 	j.tearDown(r.plan)
 	if r.data != nil && j.input != nil {
@@ -255,6 +283,9 @@ func (r *mapRun) background() (stop func()) {
 	quit := make(chan struct{})
 	if r.gate != nil {
 		go r.gate.run()
+	}
+	if r.supply.rotor != nil {
+		go r.supply.rotor.run(quit)
 	}
 	if r.plan.live() {
 		r.delivery.shown = make(chan struct{}, 1)

@@ -41,19 +41,7 @@ of them, unless messages are in it that somebody may still come for.`,
 		Args:                  noWords,
 		RunE:                  func(*cobra.Command, []string) error { return listSpaces(folder) },
 	}
-	var force bool
-	rm := &cobra.Command{
-		Use:                   "rm [-f] NAME...",
-		DisableFlagsInUseLine: true,
-		Short:                 "Remove spaces that nobody has open",
-		Long: `Remove spaces. One that a process has open is refused, as is one that cannot be
-read. With -f it goes all the same: those who have it open go on with it, and who
-comes later gets a new one, so locks do not hold between the two.`,
-		Args:              someSpaces,
-		ValidArgsFunction: names,
-		RunE:              func(_ *cobra.Command, args []string) error { return removeSpaces(folder, args, force) },
-	}
-	rm.Flags().BoolVarP(&force, "force", "f", false, "even if it is in use, or not there")
+	rm := newRemove(&folder, names)
 	var json bool
 	stat := &cobra.Command{
 		Use:                   "stat [--json] [NAME...]",
@@ -66,16 +54,58 @@ names, or the one that tutti sem, lock, barrier, chan and topic use.`,
 			if len(args) > 0 {
 				return showSpaces(folder, args, json)
 			}
-			r := spaceNamed("")
-			if folder != "" {
-				r.Folder = folder
-			}
+			r := spaceIn("", folder)
 			return showSpaces(r.Folder, []string{r.Name}, json)
 		},
 	}
 	stat.Flags().BoolVar(&json, "json", false, "as JSON, a line for each space")
 	cmd.AddCommand(ls, rm, stat)
 	return cmd
+}
+
+// newRemove makes the command ipc rm.
+func newRemove(folder *string, names cobra.CompletionFunc) *cobra.Command {
+	var force bool
+	var in string
+	rm := &cobra.Command{
+		Use:                   "rm [-f] [--in SPACE] NAME...",
+		DisableFlagsInUseLine: true,
+		Short:                 "Remove spaces that nobody has open, or names in one",
+		Long: `Remove spaces. One that a process has open is refused, as is one that cannot be
+read. With -f it goes all the same: those who have it open go on with it, and who
+comes later gets a new one, so locks do not hold between the two.
+
+With --in remove names in a space, with what is in them: locks, channels, values,
+as tutti ipc stat shows them. What a process has open is refused. What nobody has
+open, and nothing is in, need not be removed: it goes when there is no room.`,
+		Example: `  tutti ipc rm old-space
+  tutti ipc rm --in my-program chan:work 'progress of 812'`,
+		Args: someSpaces,
+		ValidArgsFunction: func(cmd *cobra.Command, args []string, word string) ([]cobra.Completion, cobra.ShellCompDirective) {
+			if in == "" {
+				return names(cmd, args, word)
+			}
+			return objectNames(spaceIn(in, *folder), ""), cobra.ShellCompDirectiveNoFileComp
+		},
+		RunE: func(_ *cobra.Command, args []string) error {
+			if in != "" {
+				return removeObjects(spaceIn(in, *folder), args, force)
+			}
+			return removeSpaces(*folder, args, force)
+		},
+	}
+	rm.Flags().BoolVarP(&force, "force", "f", false, "even if it is not there, or a space in use")
+	rm.Flags().StringVar(&in, "in", "", "remove names in this `SPACE`, and not spaces")
+	return rm
+}
+
+// spaceIn is the space that a word names, in a folder if that is said.
+func spaceIn(word, folder string) spaceRef {
+	r := spaceNamed(word)
+	if folder != "" {
+		r.Folder = folder
+	}
+	return r
 }
 
 func noWords(_ *cobra.Command, args []string) error {
@@ -87,7 +117,7 @@ func noWords(_ *cobra.Command, args []string) error {
 
 func someSpaces(_ *cobra.Command, args []string) error {
 	if len(args) == 0 {
-		return errors.New("say which spaces; tutti ipc ls lists them")
+		return errors.New("say which; tutti ipc ls lists spaces, and tutti ipc stat what is in one")
 	}
 	return nil
 }

@@ -129,6 +129,27 @@ func (r spaceRef) remove() error {
 	return ipc.Remove(r.Name, r.options())
 }
 
+// removeObjects removes names in a space, which must be there.
+func removeObjects(r spaceRef, names []string, force bool) error {
+	if _, err := lookInto(r); err != nil {
+		return &exitError{1, err}
+	}
+	s, err := enterShellSpace(r)
+	if err != nil {
+		return &exitError{1, err}
+	}
+	var errs []error
+	for _, name := range names {
+		if err := s.Remove(name); err != nil && !(force && errors.Is(err, fs.ErrNotExist)) {
+			errs = append(errs, err)
+		}
+	}
+	if err := errors.Join(append(errs, s.leave())...); err != nil {
+		return &exitError{1, err}
+	}
+	return nil
+}
+
 func (r spaceRef) inUse(st ipc.Stat) error {
 	in := "another process"
 	if len(st.Members) > 0 {

@@ -27,6 +27,8 @@ func listSpaces(string) error { return tutti.ErrUnsupported }
 
 func removeSpaces(string, []string, bool) error { return tutti.ErrUnsupported }
 
+func removeObjects(spaceRef, []string, bool) error { return tutti.ErrUnsupported }
+
 func showSpaces(string, []string, bool) error { return tutti.ErrUnsupported }
 
 func spaceNames(string) []string { return nil }

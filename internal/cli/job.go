@@ -4,6 +4,7 @@ import (
 	"bytes"
 
 	"github.com/tutti-run/tutti/internal/command"
+	"github.com/tutti-run/tutti/internal/history"
 	"github.com/tutti-run/tutti/internal/progress"
 )
 
@@ -26,8 +27,18 @@ type job struct {
 	absent   bool      // nor to be counted: there is no such job
 	fault    error     // why it cannot be started; or, of number 0, why the inputs end here
 
+	priority int64  // the higher the more urgent
+	turn     uint64 // in the rotor
+
+	grant  *grant // what it has of the stock, until it ends
 	ticket uint64 // of its last start
 	slot   int    // likewise, from 1; 0: its worker's
+
+	size  int64         // bytes of the files that its inputs name; 0: none, or not looked at
+	key   history.Key   // what it is known by from earlier runs; zero: not looked up
+	guess history.Guess // how long it will take
+	waits int           // bytes that it takes in the foresight's window
+	over  bool          // guarded by the foresight
 }
 
 // intake is what a command reads: pieces of files, one after the other, on its

@@ -3,7 +3,6 @@ package cli
 import (
 	"bytes"
 	"context"
-	"encoding/gob"
 	"errors"
 	"fmt"
 	"io"
@@ -14,8 +13,10 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/fxamacker/cbor/v2"
 	"golang.org/x/sys/unix"
 
+	"github.com/tutti-run/tutti/internal/codec"
 	"github.com/tutti-run/tutti/internal/core"
 	"github.com/tutti-run/tutti/internal/proc"
 	"github.com/tutti-run/tutti/ipc"
@@ -31,9 +32,9 @@ const (
 type helper struct {
 	*proc.Process
 	orders  *os.File // its end tells the helper that this process is gone
-	to      *gob.Encoder
+	to      *cbor.Encoder
 	answers *os.File
-	from    *gob.Decoder
+	from    *cbor.Decoder
 }
 
 // startHelper starts this program again as word says, in this process group.
@@ -48,7 +49,7 @@ func startHelper(word, about string, order any) (h *helper, err error) {
 		return nil, errors.Join(err, orders.Close())
 	}
 	defer theirAnswers.Close()
-	h = &helper{orders: orders, to: gob.NewEncoder(orders), answers: answers, from: gob.NewDecoder(answers)}
+	h = &helper{orders: orders, to: codec.Encoding.NewEncoder(orders), answers: answers, from: codec.Decoding.NewDecoder(answers)}
 	h.Process, err = proc.Start(proc.Spec{
 		Path: proc.Self(), Name: "tutti", Args: []string{word, about}, SameGroup: true,
 		Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr,
@@ -72,7 +73,7 @@ func helped(order any, heard func(syscall.Signal), gone func()) (answer func(any
 	if in == nil || out == nil {
 		return nil, errors.New("this is for tutti's own use")
 	}
-	from := gob.NewDecoder(in)
+	from := codec.Decoding.NewDecoder(in)
 	if err := from.Decode(order); err != nil {
 		return nil, fmt.Errorf("this is for tutti's own use: %w", err)
 	}
@@ -86,7 +87,7 @@ func helped(order any, heard func(syscall.Signal), gone func()) (answer func(any
 			heard(syscall.Signal(s))
 		}
 	}()
-	return gob.NewEncoder(out).Encode, nil
+	return codec.Encoding.NewEncoder(out).Encode, nil
 }
 
 // passedOn are the signals to this process that are the command's.

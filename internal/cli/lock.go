@@ -34,7 +34,8 @@ func newLock() *cobra.Command {
 Several locks are taken in one order, that of their names, however they are
 written: two calls never wait for each other. A call within the command of
 another is refused when it would wait for itself, or for somebody who waits for
-it, and the circle is printed. The command has the terminal, and signals.
+it, and the circle is printed; but with --timeout the wait ends anyway. The command
+has the terminal, and signals.
 
 Locks belong to processes: one that was held by a killed one is free at once, and
 the next holder is told. With --shared any number have a lock, and nobody who
@@ -115,6 +116,10 @@ func waitFor(text string) (time.Duration, error) {
 	}
 	return time.Duration(span), nil
 }
+
+// ends reports whether the call does not wait, or not for ever: then nothing that it
+// waits for is a deadlock.
+func (c *lockCall) ends() bool { return c.nonblock || c.give > 0 }
 
 func (c *lockCall) needs() (all []need) {
 	for _, n := range c.names {

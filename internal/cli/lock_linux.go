@@ -32,8 +32,10 @@ func (c *lockCall) run() (err error) {
 // holding runs the command with the locks held, and leaves the space.
 func (c *lockCall) holding(s *shellSpace, above string) (end ended, err error) {
 	defer func() { err = errors.Join(err, s.leave()) }()
-	if err := s.refuseOwn(above, c.needs()...); err != nil {
-		return end, err
+	if !c.ends() {
+		if err := s.refuseOwn(above, c.needs()...); err != nil {
+			return end, err
+		}
 	}
 	ctx, stop := untilSignal(context.Background())
 	defer stop()
@@ -89,7 +91,11 @@ func (c *lockCall) take(ctx context.Context, s *shellSpace, n need) error {
 		}
 		return err
 	}
-	err := s.takeWatched(ctx, n)
+	take := s.takeWatched
+	if c.ends() {
+		take = s.take
+	}
+	err := take(ctx, n)
 	if errors.Is(err, context.DeadlineExceeded) {
 		err = &exitError{1, fmt.Errorf("lock %q was held by others when --timeout passed; the command was not run", n.Name)}
 	}

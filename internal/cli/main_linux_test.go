@@ -137,10 +137,13 @@ func TestScripts(t *testing.T) {
 			return nil
 		},
 		Condition: func(cond string) (bool, error) {
-			if cond != "tmpfs" {
-				return false, fmt.Errorf("unknown condition %q", cond)
+			switch cond {
+			case "tmpfs":
+				return mayMount(), nil
+			case "make-fifo":
+				return makeHasFifo(), nil
 			}
-			return mayMount(), nil
+			return false, fmt.Errorf("unknown condition %q", cond)
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"exits": exits, "gone": gone, "signal": signalProcess, "lines": awaitLines, "tmpfs": mountTmpfs, "nasty": nastyFiles, "state": awaitState,
@@ -155,10 +158,13 @@ var spaces atomic.Int64
 func freshSpace() (name string, check func()) {
 	name = fmt.Sprintf("test-%d-cli-%d", os.Getpid(), spaces.Add(1))
 	return name, func() {
+		leftovers.Lock()
+		defer leftovers.Unlock()
 		if ipc.Remove(name, ipc.Options{}) == nil {
-			leftovers.Lock()
-			defer leftovers.Unlock()
 			leftovers.names = append(leftovers.names, "space "+name)
+		}
+		if os.Remove("/dev/shm/"+stockPrefix+name) == nil {
+			leftovers.names = append(leftovers.names, "the locks of space "+name)
 		}
 	}
 }
@@ -258,6 +264,15 @@ func awaitLines(ts *testscript.TestScript, neg bool, args []string) {
 		}
 		_, _ = unix.Read(fd, buf)
 	}
+}
+
+// makeHasFifo reports whether there is a make that serves its tokens through a fifo: GNU
+// make since 4.4.
+func makeHasFifo() bool {
+	out, _ := exec.Command("make", "--version").Output() // none: no version
+	var major, minor int
+	n, _ := fmt.Sscanf(string(out), "GNU Make %d.%d", &major, &minor)
+	return n == 2 && (major > 4 || major == 4 && minor >= 4)
 }
 
 // mayMount reports whether this process may mount file systems.

@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/tutti-run/tutti/internal/options"
+	"github.com/tutti-run/tutti/internal/resource"
 	"github.com/tutti-run/tutti/topo"
 )
 
@@ -62,7 +63,7 @@ func mapCommand(cmd *cobra.Command, program string, o *options.Map, args []strin
 	for _, note := range o.Notes() {
 		complain("%s", note)
 	}
-	p, err := newPlan(o, args, facts{cpus: cpusFor(o, machine), memory: memoryOf(machine), isFile: isPlainFile, readFile: readText})
+	p, err := newPlan(o, args, factsOfHere(o, machine))
 	if err != nil {
 		return err
 	}
@@ -84,6 +85,14 @@ func mapCommand(cmd *cobra.Command, program string, o *options.Map, args []strin
 	return runPlan(p)
 }
 
+// factsOfHere are those of this process.
+func factsOfHere(o *options.Map, machine *topo.Machine) facts {
+	return facts{
+		cpus: cpusFor(o, machine), memory: memoryOf(machine), isFile: isPlainFile, readFile: readText,
+		lookup: os.LookupEnv, gpus: topo.DetectGPUs,
+	}
+}
+
 // memoryOf is how many bytes this process may have.
 func memoryOf(m *topo.Machine) int64 {
 	if m.MemoryLimit > 0 && (m.MemoryBytes == 0 || m.MemoryLimit < m.MemoryBytes) {
@@ -92,9 +101,12 @@ func memoryOf(m *topo.Machine) int64 {
 	return m.MemoryBytes
 }
 
-// cpusFor is how many CPUs -j counts.
+// cpusFor is how many CPUs -j counts: no more than the task has that this runs in.
 func cpusFor(o *options.Map, m *topo.Machine) int {
 	cpus := m.Parallelism()
+	if own, err := resource.ParseCPUs(os.Getenv(cpusVariable)); err == nil {
+		cpus = min(cpus, max(int(own/resource.CPU), 1))
+	}
 	cores, sockets := counts(m)
 	switch o.CountBy {
 	case "cores":

@@ -7,7 +7,6 @@ import (
 	"os"
 
 	"github.com/tutti-run/tutti"
-	"github.com/tutti-run/tutti/internal/graph"
 	"github.com/tutti-run/tutti/internal/whatif"
 	"github.com/tutti-run/tutti/topo"
 )
@@ -24,6 +23,6 @@ func measureCosts(context.Context, *topo.Machine) (c whatif.Costs, notes []strin
 }
 
 // runTasks says so of tasks.
-func runTasks(*plan, *graph.Graph) error { return tutti.ErrUnsupported }
+func runTasks(*plan) error { return tutti.ErrUnsupported }
 
 func isTerminal(*os.File) bool { return false }

@@ -13,12 +13,24 @@ import (
 	"github.com/tutti-run/tutti/internal/journal"
 )
 
-// notes are what a run writes in the journal. A nil one writes nothing.
+// notes are what a run writes in the journal. A nil one writes nothing. The journal of a
+// new run is begun while its workers start; whoever needs it waits for that.
 type notes struct {
-	out      *journal.Recorder
-	run      int // its number
 	identity journal.Identity
+	past     []journal.PastJob // of the same template, in earlier runs
 	stdin    *tee
+	begun    chan struct{}     // closed when the journal has begun, or cannot; then these hold:
+	out      *journal.Recorder // nil: it cannot be written
+	run      int               // its number
+}
+
+// kept reports whether there is a journal. It waits until one has begun.
+func (n *notes) kept() bool {
+	if n == nil {
+		return false
+	}
+	<-n.begun
+	return n.out != nil
 }
 
 // nestedVariable is in the environment of commands, so of runs within runs.
@@ -44,8 +56,7 @@ func (p *plan) refuseToForget() error {
 	return nil
 }
 
-// begin begins the run's journal, or goes on with it. A new run whose journal cannot be
-// written runs all the same: that is said, where somebody can do something about it.
+// begin begins the run's journal, or goes on with it.
 func (r *mapRun) begin(shop *workshop) error {
 	p := r.plan
 	if !p.journaled() {
@@ -55,51 +66,75 @@ func (r *mapRun) begin(shop *workshop) error {
 	if p.before.resumes() {
 		return r.goOn(shop)
 	}
-	n, err := r.newNotes(shop)
+	err := r.beginNew(shop)
 	if err != nil && p.before != nil {
 		return err // without its identity nobody can tell which jobs are meant
 	}
 	if err != nil {
-		r.screen.say("%v; the run goes on without (--no-journal leaves it out)", err)
-		shop.stdin.keep(nil)
-		return nil
-	}
-	r.notes, r.delivery.notes = n, n
-	if p.before != nil {
-		shop.part = p.before.part(n.identity)
+		r.noJournal(shop, err)
+	} else if p.before != nil {
+		shop.part = p.before.part(r.notes.identity)
 	}
 	return nil
 }
 
-func (r *mapRun) newNotes(shop *workshop) (*notes, error) {
+// noJournal says why a run has no journal, where somebody can do something about it: it
+// runs all the same.
+func (r *mapRun) noJournal(shop *workshop, err error) {
+	r.screen.say("%v; the run goes on without (--no-journal leaves it out)", err)
+	shop.stdin.keep(nil)
+}
+
+// beginNew begins the journal of a new run: what needs the file system's changes, beside
+// what follows.
+func (r *mapRun) beginNew(shop *workshop) error {
 	p := r.plan
 	folder, err := journal.RunsFolder(os.Getenv)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	about := journal.Run{
 		Program: p.program, Words: p.called.words, Args: p.called.args, Env: p.chosen(), Begin: r.screen.begin, PID: os.Getpid(),
-		Executable: shop.command.Executable(), Stdin: p.stdinKept(), RerunOf: p.before.number(), OnlyFailed: p.before.onlyFailed(),
+		Stdin: p.stdinKept(), RerunOf: p.before.number(), OnlyFailed: p.before.onlyFailed(),
+		Template: p.template(),
+	}
+	if shop.command != nil {
+		about.Executable = shop.command.Executable()
 	}
 	if about.Folder, err = os.Getwd(); err != nil {
-		return nil, err
+		return err
 	}
-	n := &notes{identity: journal.NewIdentity(about.Folder, about.Env), stdin: shop.stdin}
+	n := &notes{identity: journal.NewIdentity(about.Folder, about.Env), stdin: shop.stdin, begun: make(chan struct{})}
 	runs := journal.RunsIn(folder)
-	var stdin *os.File
-	if n.out, n.run, stdin, err = runs.Begin(about); err != nil {
-		return nil, err
+	n.past = runs.Past(about.Template)
+	r.notes, r.delivery.notes = n, n
+	all := shop.kept.copies["-"]
+	go func() {
+		defer close(n.begun)
+		if err := n.begin(runs, about, all); err != nil {
+			r.noJournal(shop, err)
+		}
+	}()
+	return nil
+}
+
+// begin begins the journal. all is standard input, where that was read to be counted.
+func (n *notes) begin(runs *journal.Runs, about journal.Run, all *os.File) error {
+	out, id, stdin, err := runs.Begin(about)
+	if err != nil {
+		return err
 	}
-	shop.stdin.keep(stdin)
-	if all := shop.kept.copies["-"]; all != nil && stdin != nil { // it was read to be counted
+	n.stdin.keep(stdin)
+	if all != nil && stdin != nil {
 		if _, err := io.Copy(stdin, io.NewSectionReader(all, 0, math.MaxInt64)); err != nil {
-			return nil, fmt.Errorf("keep the inputs: %w", err)
+			return fmt.Errorf("keep the inputs: %w", err)
 		}
 	}
-	if n.run%cleanEvery == 0 {
+	n.out, n.run = out, id
+	if id%cleanEvery == 0 {
 		go func() { _ = runs.Clean(journal.DefaultBounds, time.Now()) }() // what stays now goes another time
 	}
-	return n, nil
+	return nil
 }
 
 // cleanEvery is how many runs share the cost of looking for old journals.
@@ -108,7 +143,8 @@ const cleanEvery = 16
 // goOn goes on with the journal of an earlier run.
 func (r *mapRun) goOn(shop *workshop) error {
 	b := r.plan.before
-	out, done, err := b.runs.Resume(b.ID, journal.Options{RetryFailed: b.failed})
+	// A task that failed is not done: others wait for it.
+	out, done, err := b.runs.Resume(b.ID, journal.Options{RetryFailed: b.failed || r.plan.graph})
 	if errors.Is(err, journal.ErrInUse) {
 		return fmt.Errorf("run %d goes on: process %d has it; wait for its end, or end it", b.ID, b.PID)
 	}
@@ -116,7 +152,8 @@ func (r *mapRun) goOn(shop *workshop) error {
 		return err
 	}
 	shop.stdin.keep(nil)
-	n := &notes{out: out, run: b.ID, identity: journal.NewIdentity(b.Folder, b.Env), stdin: shop.stdin}
+	n := &notes{identity: journal.NewIdentity(b.Folder, b.Env), stdin: shop.stdin, begun: make(chan struct{}), out: out, run: b.ID, past: b.runs.Past(b.Template)}
+	close(n.begun)
 	r.notes, r.delivery.notes = n, n
 	shop.part = b.part(n.identity)
 	logged := shop.done // by the job log, where the run itself was called with --resume
@@ -171,19 +208,34 @@ func (n *notes) job(f *finished) journal.Job {
 	return journal.Job{
 		Entry: f.entry(), Key: n.identity.Key(f.Seq, f.Dir, f.Key), Attempt: f.Attempt,
 		CPU: time.Duration(f.Result.CPU), How: f.Result.How.word(),
+		Memory: f.Result.Memory, Size: f.Size, Guess: time.Duration(f.Guess),
+	}
+}
+
+// jobs notes jobs that have ended. That it cannot is said at once, as a long run leaves
+// time to make room.
+func (n *notes) jobs(ended []journal.Job, say func(string, ...any)) {
+	n.out.Jobs(ended...)
+	n.tell(n.out.Fault(), say)
+}
+
+// tell says why the journal is not whole, if it is not.
+func (n *notes) tell(fault error, say func(string, ...any)) {
+	if fault != nil {
+		say("%v; the run does its work all the same, but what is not noted tutti resume %d would run again: for later runs make room there, or set XDG_STATE_HOME to a folder with more", fault, n.run)
 	}
 }
 
 // total notes how many jobs there are.
 func (n *notes) total(jobs int64) {
-	if n != nil {
+	if n.kept() {
 		n.out.Total(jobs)
 	}
 }
 
 // number is that of the run; 0: none.
 func (n *notes) number() int {
-	if n == nil {
+	if !n.kept() {
 		return 0
 	}
 	return n.run
@@ -191,17 +243,20 @@ func (n *notes) number() int {
 
 // close notes the end of the run, which leaves with err. That the journal is not whole
 // is said, and is no reason to call a run failed that did all its work.
-func (n *notes) close(err error, why string, say func(string, ...any)) error {
-	if n == nil {
+func (n *notes) close(err error, why string, f *foresight, say func(string, ...any)) error {
+	if !n.kept() {
 		return err
 	}
 	code := 0
 	if exit, ok := errors.AsType[*exitError](err); ok {
 		code = exit.code
 	}
-	if fault := n.out.Close(journal.RunEnd{End: time.Now(), Code: code, Why: why}); fault != nil {
-		say("%v; run %d cannot be resumed as it was", fault, n.run)
-	} else if fault := n.stdin.lost(); fault != nil {
+	end := journal.RunEnd{End: time.Now(), Code: code, Why: why}
+	if why == "" { // what was ended early says nothing of a guess
+		end.Guess = f.held(end.End)
+	}
+	n.tell(n.out.Close(end), say)
+	if fault := n.stdin.lost(); fault != nil {
 		say("the inputs are not kept whole: %v; run %d cannot be resumed as it was", fault, n.run)
 	}
 	return err
@@ -209,5 +264,5 @@ func (n *notes) close(err error, why string, say func(string, ...any)) error {
 
 // word is how a command ended in a word, "" for by itself.
 func (h howEnded) word() string {
-	return [...]string{"", "timeout", "stopped", "not started", "lost", "evicted"}[h]
+	return [...]string{"", "timeout", "stopped", "not started", "lost", "evicted", "skipped"}[h]
 }

@@ -6,17 +6,23 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/tutti-run/tutti"
 	"github.com/tutti-run/tutti/internal/command"
 	"github.com/tutti-run/tutti/internal/core"
+	"github.com/tutti-run/tutti/internal/history"
 	"github.com/tutti-run/tutti/internal/options"
+	"github.com/tutti-run/tutti/topo"
 )
 
 // plan is what a run is to do: the options with their values read, the command and
 // where its inputs are. It does not change once the run has begun.
 type plan struct {
 	*options.Map
-	graph   bool   // jobs are tasks that wait for each other
-	tuned   bool   // how many run at once is tried out
+	graph bool   // jobs are tasks that wait for each other
+	tuned bool   // how many run at once is tried out
+	tasks string // the file with them
+	resources
+	world   facts
 	shared  bool   // job slots are shared with other programs
 	program string // what messages call us: "tutti map", "parallel"
 	shell   string // that started us; "" unknown
@@ -31,8 +37,13 @@ type plan struct {
 	jobLog    string // --joblog without its +
 	appendLog bool   // it had one
 
-	memory   int64  // bytes of output that wait in memory
-	jobs     int    // commands at once
+	order history.Order // of the starts, where it was asked for
+
+	memory   int64 // bytes of output that wait in memory
+	jobs     int   // commands that are started and have not ended, at once
+	running  int   // of these so many run, and the others are suspended; 0: all do
+	quantum  core.Span
+	groups   []tutti.Group
 	jobsFile string // holds the number, and is read again while the run goes on
 	tries    int64  // how often a failing command is run in all
 	retryOn  core.RetryOn
@@ -48,21 +59,28 @@ type plan struct {
 // facts are what a plan must know of the world.
 type facts struct {
 	cpus     int
+	graph    bool  // jobs are tasks that wait for each other, each of which says what it needs
 	memory   int64 // bytes that may be used; 0: not known
 	isFile   func(name string) bool
 	readFile func(name string) (string, error)
+	lookup   func(variable string) (string, bool)
+	gpus     func() topo.GPUs
 }
 
 // newPlan reads the values of the options, and of the words behind them.
 func newPlan(o *options.Map, args []string, w facts) (*plan, error) {
-	p := &plan{Map: o, cpus: w.cpus}
+	p := &plan{Map: o, graph: w.graph, cpus: w.cpus}
+	p.order, _ = history.OrderNamed(o.Order) // the table of options lets no other names in
 	for _, read := range []func() error{
 		func() error { return p.readInputs(args) },
 		func() error { return p.readJobs(w) },
+		p.readGroups,
+		func() error { return p.readResources(w) },
 		func() error { return p.readGate(w) },
 		func() error { return p.readMemory(w) },
 		p.readEnds,
 		p.readPersistent,
+		p.readTurns,
 	} {
 		if err := read(); err != nil {
 			return nil, err
@@ -201,10 +219,13 @@ func (p *plan) readRetries() (err error) {
 // gated reports whether each start is looked at one by one: then no command is at
 // hand at a worker before its turn has come.
 func (p *plan) gated() bool {
-	if p.Persistent != "" { // inputs are given to programs that run
+	switch {
+	case p.Persistent != "": // inputs are given to programs that run
 		return false
+	case p.jobs < p.grouped(): // so that not all workers are busy
+		return true
 	}
-	return p.graph || p.tuned || p.shared || p.halt != (core.Halt{}) || p.gate != (core.GateRules{}) || p.jobsFile != "" || p.Interactive || p.timeout.Percent > 0 || p.tries > 1 || p.slotted()
+	return p.graph || p.tuned || p.shared || len(p.assets) > 0 || p.halt != (core.Halt{}) || p.gate != (core.GateRules{}) || p.jobsFile != "" || p.Interactive || p.timeout.Percent > 0 || p.tries > 1 || p.slotted() || p.rotates()
 }
 
 // slotted reports whether the slot of each job must be known before it starts:
@@ -246,7 +267,10 @@ func (p *plan) live() bool {
 
 // readsStdin reports whether inputs are lines of standard input.
 func (p *plan) readsStdin() bool {
-	if p.piped() || p.RetryFailed {
+	switch {
+	case p.graph:
+		return p.tasks == "-"
+	case p.piped() || p.RetryFailed:
 		return false
 	}
 	isStdin := func(s command.SourceSpec) bool { return s.Kind == command.File && s.File == "-" }
@@ -277,6 +301,7 @@ type templates struct {
 	tag     *command.Text // nil: none
 	dir     *command.Text // nil: none, or the same for all
 	results *command.Text // nil: none, or not a template
+	urgency *command.Text // of --priority; nil: none
 	files   []pattern     // of --template
 }
 
@@ -299,7 +324,7 @@ func (p *plan) templates(names []string) (t templates, err error) {
 	for _, x := range []struct {
 		text string
 		to   **command.Text
-	}{{command.Unescape(p.TagString), &t.tag}, {p.WorkDir, &t.dir}, {p.Results, &t.results}} {
+	}{{command.Unescape(p.TagString), &t.tag}, {p.WorkDir, &t.dir}, {p.Results, &t.results}, {p.Priority, &t.urgency}} {
 		if x.text == "" {
 			continue
 		}
@@ -313,7 +338,7 @@ func (p *plan) templates(names []string) (t templates, err error) {
 // needsTotal reports whether the number of jobs must be known before the first
 // starts.
 func (p *plan) needsTotal(t templates) bool {
-	for _, x := range []*command.Text{t.tag, t.dir, t.results} {
+	for _, x := range []*command.Text{t.tag, t.dir, t.results, t.urgency} {
 		if x != nil && x.NeedsTotal() {
 			return true
 		}

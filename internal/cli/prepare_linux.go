@@ -21,6 +21,7 @@ type workshop struct {
 	kept   keeper
 	stdin  *tee
 	keep   *keeping // --results, --files; nil: none
+	sizes  bool     // it is looked how large the files are that inputs name
 }
 
 // newWorkshop opens the inputs and reads the command, which may use the names
@@ -110,13 +111,14 @@ func (w *workshop) count(must bool) error {
 // jobs gives the jobs of all inputs.
 func (w *workshop) jobs(yield func(*job) bool) {
 	defer w.reader.Close()
+	made := w.made
+	if w.before.resumes() { // there may be a million to pass over, and nobody to wait for
+		made = abreast(w.inputs, w.shape)
+	}
 	var passed *job // done before, and not handed on yet
-	for in, err := range w.reader.Jobs(w.templates.command.Fitter(int(w.MaxChars))) {
-		j := &job{attempt: 1, fault: err}
-		if err == nil {
-			in.Total = w.total
-			j = w.prepare(in)
-		}
+	for m := range made {
+		j := m.job
+		w.settle(&m)
 		if passed != nil && (!j.follows(passed) || passed.span == spanMost) {
 			if !yield(passed) {
 				return
@@ -138,6 +140,37 @@ func (w *workshop) jobs(yield func(*job) bool) {
 	}
 }
 
+// made are the jobs of all inputs, with these.
+func (w *workshop) made(yield func(made) bool) {
+	for in := range w.inputs {
+		if !yield(w.shape(in)) {
+			return
+		}
+	}
+}
+
+// material is what a job is made of, or why there is none.
+type material struct {
+	command.Job
+	fault error
+}
+
+// made is a job with what it was made of.
+type made struct {
+	in  command.Job
+	job *job
+}
+
+// inputs reads what jobs are made of.
+func (w *workshop) inputs(yield func(material) bool) {
+	for in, err := range w.reader.Jobs(w.templates.command.Fitter(int(w.MaxChars))) {
+		in.Total = w.total
+		if !yield(material{in, err}) {
+			return
+		}
+	}
+}
+
 // spanMost bounds the jobs that go as one.
 const spanMost = 1023
 
@@ -146,8 +179,19 @@ func (j *job) follows(before *job) bool {
 	return j.skip && !j.absent && j.seq == before.seq+1
 }
 
-// prepare makes a job of an input.
+// prepare makes a job of an input, and decides whether it is to be run.
 func (w *workshop) prepare(in command.Job) *job {
+	m := w.shape(material{in, nil})
+	w.settle(&m)
+	return m.job
+}
+
+// shape makes a job of an input. It may be called from several goroutines.
+func (w *workshop) shape(from material) made {
+	in := from.Job
+	if from.fault != nil {
+		return made{in, &job{attempt: 1, fault: from.fault}}
+	}
 	j := &job{seq: in.Seq, attempt: 1, args: in.Args}
 	if w.line != nil {
 		j.fault = w.lineOf(j, in)
@@ -155,7 +199,7 @@ func (w *workshop) prepare(in command.Job) *job {
 		j.rendered, j.fault = w.templates.command.Render(in)
 	}
 	if errors.Is(j.fault, command.ErrSkip) {
-		return &job{seq: in.Seq, skip: true, absent: true}
+		return made{in, &job{seq: in.Seq, skip: true, absent: true}}
 	}
 	for _, x := range []struct {
 		from *command.Text
@@ -172,17 +216,28 @@ func (w *workshop) prepare(in command.Job) *job {
 	if j.fault == nil {
 		j.fixtures, j.fault = fill(w.templates.files, in)
 	}
+	if j.fault == nil && w.urgency != nil {
+		j.priority, j.fault = urgencyOf(w.urgency, in)
+	}
 	j.mark = w.markOf(j)
+	return made{in, j}
+}
+
+// settle decides whether a job is to be run.
+func (w *workshop) settle(m *made) {
+	j := m.job
 	switch {
-	case j.fault != nil:
+	case j.fault != nil || j.skip:
 	case w.part != nil && !w.known(j, w.part):
 		j.skip, j.absent = true, true
 	case w.done != nil:
 		j.skip = w.known(j, w.done)
 	case w.keep != nil && w.Resume:
-		j.skip = w.keep.done(in, j.results)
+		j.skip = w.keep.done(m.in, j.results)
 	}
-	return j
+	if w.sizes && !j.skip && j.fault == nil {
+		j.size = sizeOf(j)
+	}
 }
 
 // lineOf makes j's line for the program, and what the job is known by: a command for

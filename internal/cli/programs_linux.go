@@ -38,6 +38,7 @@ type programs struct {
 	tickets atomic.Uint64
 	hinted  atomic.Bool
 	ringers sync.WaitGroup // goroutines that ring the slots' bells
+	fed     chan struct{}  // closed with over
 
 	mu     sync.Mutex
 	room   sync.Cond // jobs has room again, or all is over
@@ -54,7 +55,7 @@ const queueMax = 2048
 // newPrograms makes ready what the slots need before workers start.
 func newPrograms(r *mapRun) (*programs, error) {
 	p := &programs{
-		run: r, framing: framing(r.plan.Framing), begin: time.Now(),
+		run: r, framing: framing(r.plan.Framing), begin: time.Now(), fed: make(chan struct{}),
 		deaths: core.NewDeaths(core.DefaultIntensity(r.plan.jobs)), jitter: rand.New(rand.NewPCG(rand.Uint64(), rand.Uint64())),
 	}
 	p.room.L = &p.mu
@@ -108,6 +109,7 @@ func (p *programs) work(atOnce int) {
 		return
 	}
 	p.pool = pool
+	r.notes.kept() // a job that begins belongs to a run that is known
 	p.ringers.Go(p.feed)
 	var all sync.WaitGroup
 	for _, d := range p.slots[:atOnce] {
@@ -128,8 +130,7 @@ func (p *programs) work(atOnce int) {
 // feed lays out the jobs of the supply until these, or the run, end.
 func (p *programs) feed() {
 	s := p.run.supply
-	for j := s.next(); j != nil; j = s.next() {
-		s.count(j)
+	for j := s.counted(); j != nil; j = s.counted() {
 		if j.skip || j.fault != nil {
 			p.run.unrun(j)
 			continue
@@ -139,6 +140,7 @@ func (p *programs) feed() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.over = true
+	close(p.fed)
 	p.jobs = nil // where the run was ended, these are not begun
 	for _, d := range p.slots {
 		d.ring()

@@ -61,7 +61,8 @@ type result struct {
 	Sent    int64        `cbor:"12,keyasint,omitempty"` // bytes given to its standard input
 	Wrote   int64        `cbor:"13,keyasint,omitempty"` // bytes of its standard output, without what marks lines
 	OOM     bool         `cbor:"14,keyasint,omitempty"` // it was killed as memory ran out
-	Usage   *tune.Usage  `cbor:"15,keyasint,omitempty"` // where it was asked for
+	Memory  int64        `cbor:"15,keyasint,omitempty"` // bytes: the most that one of its processes held; 0: not known
+	Usage   *tune.Usage  `cbor:"16,keyasint,omitempty"` // where it was asked for
 }
 
 // captured is what a command wrote to one stream, as it is to be printed: all of

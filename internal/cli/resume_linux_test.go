@@ -11,6 +11,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -106,16 +107,45 @@ func TestResumeAfterAnyDeath(t *testing.T) {
 		seed := rnd.Uint64()
 		t.Run(fmt.Sprintf("%s %d", how, seed), func(t *testing.T) {
 			t.Parallel()
-			newCrashRun(t, 60).cutOff(how, rand.New(rand.NewPCG(seed, 0)))
+			r := newCrashRun(t, 60)
+			args := []string{"map", "-j3", "echo x >> ran/{}", ":::"}
+			for i := range r.jobs {
+				args = append(args, strconv.Itoa(i))
+			}
+			r.cutOff(how, rand.New(rand.NewPCG(seed, 0)), args)
 		})
 	}
 }
 
-func (r *crashRun) cutOff(how string, rnd *rand.Rand) {
-	args := []string{"map", "-j3", "echo x >> ran/{}", ":::"}
-	for i := range r.jobs {
-		args = append(args, strconv.Itoa(i))
+// Likewise tasks that wait for each other: what is noted waited for what is noted, so
+// that nothing of it is to be run again.
+func TestResumeTasksAfterAnyDeath(t *testing.T) {
+	t.Parallel()
+	rnd := rand.New(rand.NewPCG(2, uint64(*resumes)))
+	for n := range *resumes {
+		how := []string{"master", "group", "power", "worker"}[n%4]
+		seed := rnd.Uint64()
+		t.Run(fmt.Sprintf("%s %d", how, seed), func(t *testing.T) {
+			t.Parallel()
+			r := newCrashRun(t, 60)
+			var tasks strings.Builder
+			for i := range r.jobs {
+				fmt.Fprintf(&tasks, "t%d: ", i)
+				if i >= 4 {
+					fmt.Fprintf(&tasks, "after: t%d,t%d ", i-4, i-1-i%3)
+				}
+				fmt.Fprintf(&tasks, "echo x >> ran/%d\n", i)
+			}
+			if err := os.WriteFile(filepath.Join(r.dir, "tasks"), []byte(tasks.String()), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			r.cutOff(how, rand.New(rand.NewPCG(seed, 0)), []string{"run", "-j3", "tasks"})
+		})
 	}
+}
+
+// cutOff begins a run, kills it, and resumes it.
+func (r *crashRun) cutOff(how string, rnd *rand.Rand, args []string) {
 	cmd, said, all := r.start(args...)
 	ended := make(chan error, 1)
 	go func() {

@@ -13,6 +13,7 @@ import (
 
 	"github.com/tutti-run/tutti"
 	"github.com/tutti-run/tutti/internal/core"
+	"github.com/tutti-run/tutti/internal/history"
 	"github.com/tutti-run/tutti/internal/journal"
 	"github.com/tutti-run/tutti/internal/proc"
 	"github.com/tutti-run/tutti/internal/progress"
@@ -37,19 +38,18 @@ type mapRun struct {
 	notes    *notes  // in the journal; nil: none are kept
 	tasks    *tasks  // of a graph; nil: inputs
 	tokens   *tokens // that others share; nil: none
+	stock    *stock  // what jobs take beside a slot; nil: nothing
 	tuner    *tuner  // tries out how many run at once; nil: nobody does
 	lent     []lent  // files for commands
 	early    func()  // ends the watch for signals before the run
+
+	foresight *foresight
 
 	mu     sync.Mutex // over what follows
 	course course
 	median core.Median // of the run times
 	reason reason
 }
-
-// workersPerCPU bounds the worker processes: more commands at once than that
-// share workers.
-const workersPerCPU = 4
 
 // workersFor is how many workers serve jobs commands at once.
 func workersFor(jobs, cpus int) int { return max(1, min(jobs, workersPerCPU*cpus)) }
@@ -64,7 +64,11 @@ func runPlan(p *plan) error {
 		return err
 	}
 	r := &mapRun{plan: p, screen: newScreen(p), handed: handed, early: quitEarly()}
+	defer func() { r.stock.close() }() // where run does not
 	if err := r.enlist(); err != nil {
+		return err
+	}
+	if err := p.rotate(); err != nil {
 		return err
 	}
 	shop, err := newWorkshop(p)
@@ -76,6 +80,10 @@ func runPlan(p *plan) error {
 		return showLimits(os.Stdout)
 	case p.ShellQuote > 0:
 		return shop.quoted(os.Stdout)
+	case p.Interactive && !p.DryRun:
+		if err := mayAsk(); err != nil {
+			return err
+		}
 	}
 	if err := shop.count(p.needsTotal(shop.templates)); err != nil {
 		return err
@@ -114,6 +122,8 @@ func runPlan(p *plan) error {
 	if err := r.begin(shop); err != nil {
 		return err
 	}
+	shop.sizes = r.notes != nil || r.screen.how != showNothing || p.order != history.Input
+	r.foresee()
 	return r.run(jobs)
 }
 
@@ -130,10 +140,7 @@ func (r *mapRun) run(jobs iter.Seq[*job]) error {
 		go r.data.feed(r.fail)
 	}
 	if r.tasks == nil {
-		go r.supply.read(jobs, func(total int64) {
-			r.screen.total.Store(total)
-			r.notes.total(total)
-		})
+		r.read(jobs)
 	} else {
 		close(r.supply.inputs)
 	}
@@ -155,6 +162,7 @@ func (r *mapRun) run(jobs iter.Seq[*job]) error {
 	}
 	stop()
 	r.supply.halt()
+	r.stock.close()
 	if err := r.tokens.close(); err != nil {
 		r.note(fmt.Errorf("give the jobserver's tokens back: %w", err))
 	}
@@ -169,10 +177,33 @@ func (r *mapRun) run(jobs iter.Seq[*job]) error {
 	close(r.delivery.quit)
 	<-r.delivery.done
 	o := r.outcome()
-	if r.tuner == nil || o.Why != "" { // which has more to say than how many there were
+	if r.tuner == nil || o.Why != "" {
 		r.screen.summary(o)
+	} else {
+		r.screen.clear() // the report has more to say than how many there were
 	}
-	return r.notes.close(r.leave(), o.Why, r.screen.say)
+	return r.notes.close(r.leave(), o.Why, r.foresight, r.screen.say)
+}
+
+// read has the inputs read, and brought into their order.
+func (r *mapRun) read(jobs iter.Seq[*job]) {
+	to := r.supply.inputs
+	if r.foresight.arranges {
+		to = make(chan *job, cap(r.supply.inputs))
+		go r.foresight.arrange(to, r.supply, func() {
+			if r.foresight.knows {
+				s := r.screen.state(false)
+				r.foresight.say(&s)
+			}
+		})
+	}
+	go r.supply.read(jobs, to, func(total int64) {
+		r.screen.total.Store(total)
+		r.notes.total(total)
+		if n := r.plan.before.unseen(); n > 0 {
+			r.screen.say("jobs that failed in run %d but are no longer among its inputs, and so were not run: %d", r.plan.before.ID, n)
+		}
+	})
 }
 
 // neverBlocks reports whether all inputs are there: on the command line and in
@@ -231,8 +262,11 @@ func (r *mapRun) records(shop *workshop) error {
 // open makes what master and workers share.
 func (r *mapRun) open(shop *workshop) error {
 	p := r.plan
+	var err error
+	if r.stock, err = openStock(p, spaceNamed(""), r.screen.holds); err != nil {
+		return err
+	}
 	if p.Persistent != "" {
-		var err error
 		if r.programs, err = newPrograms(r); err != nil {
 			return err
 		}
@@ -246,11 +280,16 @@ func (r *mapRun) open(shop *workshop) error {
 	if p.gated() {
 		r.supply.slots = newSlots(p.jobs)
 	}
+	if p.rotates() {
+		r.supply.rotor = newRotor(p, r.store, r.control, r.supply)
+	}
+	if r.tasks != nil {
+		r.tasks.stock = r.stock
+	}
 	if p.gated() || p.WorkDir != "" || len(p.Templates) > 0 {
 		r.supply.admit = r.admit
 	}
 	if p.gate != (core.GateRules{}) {
-		var err error
 		if r.gate, err = newGatekeeper(p.gate, r.store, r.control); err != nil {
 			return err
 		}
@@ -287,7 +326,7 @@ func (r *mapRun) share() error {
 	p := r.plan
 	s := setup{
 		Master: os.Getpid(), Direct: p.Ungroup, Lines: p.LineBuffer, KillLeft: p.Strays == "kill",
-		Nice: p.nice, SlotVar: p.SlotVar, Terminal: p.TTY || p.OpenTTY, Usage: p.tuned,
+		Nice: p.nice, SlotVar: p.SlotVar, Terminal: p.TTY || p.OpenTTY, Kills: proc.OOMCounter(), Usage: p.tuned,
 	}
 	for _, t := range p.term {
 		s.Term = append(s.Term, termStep{t.Signal, int64(t.Wait)})
@@ -298,7 +337,7 @@ func (r *mapRun) share() error {
 		s.Flaw = fmt.Sprintf("%v; set TMPDIR to a folder that can be written to", flaw)
 		flaw = errors.New(s.Flaw)
 	}
-	lanes := p.jobs
+	lanes := max(p.jobs, p.grouped())
 	if p.jobsFile != "" {
 		lanes = max(lanes, jobsRoom(p.cpus))
 	}
@@ -325,6 +364,9 @@ func (r *mapRun) share() error {
 	if r.tokens != nil {
 		streams = append(streams, r.tokens.lifeline)
 	}
+	if r.stock != nil && r.stock.locks != nil {
+		streams = append(streams, r.stock.locks)
+	}
 	page, pageFile, err := newControl(s)
 	if err != nil {
 		return err
@@ -346,14 +388,19 @@ func (r *mapRun) work(jobs int) {
 	workers := workersFor(jobs, r.plan.cpus)
 	window := r.plan.windowFor(jobs, workers)
 	ctx := context.Background()
-	pool, err := tutti.Open(ctx, tutti.Config{
+	config := tutti.Config{
 		Workers: workers, Concurrency: jobs, Tasks: tasksFor(window), Env: os.Environ(), Files: r.files,
-		Adopt: true, Grace: graceFor(r.plan.term), Spin: -1, InOrder: true,
-	})
+		Adopt: true, Grace: graceFor(r.plan.term), Spin: -1, InOrder: true, Arch: tutti.Arch(r.plan.Arch),
+	}
+	if r.plan.groups != nil {
+		config.Workers, config.Concurrency, config.Groups = 0, 0, r.plan.groups
+	}
+	pool, err := tutti.Open(ctx, config)
 	if err != nil {
 		r.fail(fmt.Errorf("start workers: %w", err))
 		return
 	}
+	r.notes.kept() // a job that begins belongs to a run that is known
 	pace := pacer{able: !r.plan.gated() && window > jobs+workers}
 	for c, err := range runCommand.MapCompleted(ctx, pool, r.supply.calls,
 		tutti.AtMostOnce(), tutti.Contained(), tutti.Window(window)) {

@@ -28,11 +28,12 @@ func newRuns() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:                   "runs [--all] [--json]",
 		DisableFlagsInUseLine: true,
-		Short:                 "List earlier runs of tutti map, the newest first",
-		Long: `List earlier runs of tutti map, the newest first: whether they are done, and how
-many of their jobs failed. Their journals are in $XDG_STATE_HOME/tutti, or else in
-~/.local/state/tutti; those older than 30 days go, and the oldest beyond 1000 runs or
-1 GiB in all. Runs within a run's jobs have none, nor have those with --no-journal.`,
+		Short:                 "List earlier runs of tutti map and tutti run, the newest first",
+		Long: `List earlier runs of tutti map and tutti run, the newest first: whether they are
+done, and how many of their jobs failed. Their journals are in $XDG_STATE_HOME/tutti,
+or else in ~/.local/state/tutti; those older than 30 days go, and the oldest beyond
+1000 runs or 1 GiB in all. Runs within a run's jobs have none, nor have those with
+--no-journal.`,
 		Example: `  tutti runs
   tutti show 42
   tutti resume 42
@@ -57,8 +58,9 @@ func newShow() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:                   "show [--json] [RUN]",
 		DisableFlagsInUseLine: true,
-		Short:                 "Show an earlier run: its command, how it ended, what failed",
-		Long: `Show an earlier run, or the newest: its command, how it ended, and the jobs that
+		Short:                 "Show an earlier run: its command, how it ended, what stood out, what failed",
+		Long: `Show an earlier run, or the newest: its command, how it ended, how good the guesses
+of its times were, the slowest jobs, those that took the most memory, and those that
 failed. With --json every job is shown, a line for each after one for the run.`,
 		Args:              oneRun,
 		ValidArgsFunction: completeRuns,
@@ -95,7 +97,7 @@ func listRuns(w io.Writer, most int, asJSON bool) error {
 	for rec, err := range newest {
 		switch {
 		case err != nil:
-			complain("%v", err)
+			complain("%v; remove the file if nobody needs it", err)
 			continue
 		case asJSON:
 			if err := printJSON(w, factsOf(runs, rec)); err != nil {
@@ -109,7 +111,7 @@ func listRuns(w io.Writer, most int, asJSON bool) error {
 		}
 	}
 	if n == 0 && !asJSON {
-		complain("no run of tutti map is known yet")
+		complain("no run of tutti map or tutti run is known yet")
 		return nil
 	}
 	return table.Flush()
@@ -149,7 +151,7 @@ func stateOf(runs *journal.Runs, rec *journal.Record) string {
 // jobsText counts a run's jobs.
 func jobsText(rec *journal.Record) string {
 	text := strconv.FormatInt(rec.OK+rec.Failed, 10)
-	if rec.Total >= 0 && rec.Total != rec.OK+rec.Failed {
+	if rec.Total > rec.OK+rec.Failed { // not where some ran again, or are no longer among the inputs
 		text += " of " + strconv.FormatInt(rec.Total, 10)
 	}
 	if rec.Failed > 0 {
@@ -163,6 +165,10 @@ const failedShown = 50
 
 // showRun tells people of a run.
 func showRun(w io.Writer, runs *journal.Runs, rec *journal.Record) error {
+	d, err := digestOf(runs, rec.ID)
+	if err != nil {
+		return err
+	}
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	fmt.Fprintf(t, "run\t%d\n", rec.ID)
 	fmt.Fprintf(t, "command\t%s\n", progress.Clean(lineOf(&rec.Run)))
@@ -180,6 +186,11 @@ func showRun(w io.Writer, runs *journal.Runs, rec *journal.Record) error {
 	}
 	fmt.Fprintf(t, "state\t%s\n", state)
 	fmt.Fprintf(t, "jobs\t%s\n", jobsText(rec))
+	for _, about := range [][2]string{{"guessed", d.guessed()}, {"ETA", foretold(rec)}} {
+		if about[1] != "" {
+			fmt.Fprintf(t, "%s\t%s\n", about[0], about[1])
+		}
+	}
 	if rec.Damaged > 0 {
 		fmt.Fprintf(t, "damaged\t%d lines of the journal: their jobs count as not run\n", rec.Damaged)
 	}
@@ -189,6 +200,7 @@ func showRun(w io.Writer, runs *journal.Runs, rec *journal.Record) error {
 	if err := showFailed(w, runs, rec); err != nil {
 		return err
 	}
+	d.print(w)
 	if rest := hint(state, rec); rest != "" {
 		_, err := fmt.Fprintln(w, rest)
 		return err
@@ -276,21 +288,39 @@ type jobFacts struct {
 	Begin   time.Time `json:"begin"`
 	Seconds float64   `json:"seconds"`
 	CPU     float64   `json:"cpu_seconds"`
+	Memory  int64     `json:"memory_bytes,omitempty"` // left out: not known, as it was little
 	Bytes   int64     `json:"output_bytes"`
+	Input   int64     `json:"input_bytes,omitempty"`   // of the files that its inputs name
+	Guess   *float64  `json:"guess_seconds,omitempty"` // what it was expected to take
 	Command string    `json:"command"`
 }
 
 func showJSON(w io.Writer, runs *journal.Runs, rec *journal.Record) error {
-	err := printJSON(w, factsOf(runs, rec))
+	d, err := digestOf(runs, rec.ID)
+	if err == nil {
+		err = printJSON(w, d.facts(factsOf(runs, rec)))
+	}
 	if err != nil {
 		return err
 	}
 	_, readErr := runs.Read(rec.ID, func(j journal.Job) {
 		if err == nil {
-			err = printJSON(w, jobFacts{j.Seq, j.Attempt, j.OK(), j.Exit, j.Signal, j.How, j.Start, j.Runtime.Seconds(), j.CPU.Seconds(), j.Receive, j.Command})
+			err = printJSON(w, factsOfJob(&j))
 		}
 	})
 	return errors.Join(err, readErr)
+}
+
+func factsOfJob(j *journal.Job) jobFacts {
+	f := jobFacts{
+		Seq: j.Seq, Attempt: j.Attempt, OK: j.OK(), Exit: j.Exit, Signal: j.Signal, How: j.How, Begin: j.Start,
+		Seconds: j.Runtime.Seconds(), CPU: j.CPU.Seconds(), Memory: j.Memory, Bytes: j.Receive, Input: j.Size, Command: j.Command,
+	}
+	if j.Guess >= 0 {
+		guess := j.Guess.Seconds()
+		f.Guess = &guess
+	}
+	return f
 }
 
 func printJSON(w io.Writer, v any) error {
@@ -360,7 +390,7 @@ func findRun(args []string) (*journal.Runs, *journal.Record, error) {
 	case err != nil:
 		return nil, nil, err
 	case len(ids) == 0:
-		return nil, nil, errors.New("no run of tutti map is known yet")
+		return nil, nil, errors.New("no run of tutti map or tutti run is known yet")
 	}
 	id := ids[len(ids)-1]
 	if len(args) > 0 {
@@ -369,6 +399,9 @@ func findRun(args []string) (*journal.Runs, *journal.Record, error) {
 		}
 	}
 	rec, err := runs.Read(id, nil)
+	if errors.Is(err, journal.ErrNotJournal) {
+		return nil, nil, fmt.Errorf("%w; name another run, as tutti runs lists them, or remove the file", err)
+	}
 	if errors.Is(err, os.ErrNotExist) {
 		return nil, nil, fmt.Errorf("there is no run %d; nearest to it: %s; tutti runs lists them", id, nearestRuns(ids, id))
 	}

@@ -44,7 +44,7 @@ type screen struct {
 	question question   // stands on the terminal
 	away     bool       // this process is stopped, or about to be
 	pace     progress.Pace
-	left     progress.Estimator
+	left     func(*progress.State) progress.Estimate // nil: nothing is known
 	begin    time.Time
 	store    *spool.Store            // nil: none yet
 	titles   func() map[uint64]title // of what runs
@@ -145,7 +145,7 @@ const lastLineBytes = 1 << 10
 func (s *screen) state(withJobs bool) progress.State {
 	st := progress.State{
 		Begin: s.begin, Now: time.Now(), Done: s.jobs.Load(), Failed: s.failed.Load(), Skipped: s.skipped.Load(), Unmet: s.unmet.Load(),
-		Total: s.total.Load(), Slots: s.plan.jobs,
+		Total: s.total.Load(), Slots: s.plan.slots(),
 	}
 	if r := s.reason.Load(); r != nil {
 		st.Reason = *r
@@ -179,7 +179,9 @@ func (s *screen) state(withJobs bool) progress.State {
 	})
 	st.Newest = s.began(latest)
 	sortJobs(st.Jobs)
-	st.Left = s.left.Left(st)
+	if s.left != nil {
+		st.Left = s.left(&st)
+	}
 	return st
 }
 
@@ -327,9 +329,6 @@ func (s *screen) explain(f *finished) {
 	}
 	if !r.ok() && len(s.failures) < progress.FailuresNamed {
 		s.failures = append(s.failures, progress.Failure{Seq: f.Seq, How: how(r), Command: f.Key})
-	}
-	if r.Start != 0 && r.How == endedItself {
-		s.left.Ended(time.Now(), time.Duration(r.Runtime))
 	}
 	if len(r.Strays) > 0 {
 		var names []string

@@ -63,3 +63,13 @@ read x < go$1`)
 		}
 	}
 }
+
+// The report of tune begins where the line that showed the measuring was.
+func TestTerminalTune(t *testing.T) {
+	t.Parallel()
+	s := openTerminal(t)
+	shown, code := s.command("tutti tune --for 0.5 -j1 true")
+	if lines := screenAfter(shown); code != 0 || !strings.Contains(shown, " jobs") || !strings.HasPrefix(lines[0], "Best: ") {
+		t.Errorf("exit code %d, and the screen shows %q", code, lines)
+	}
+}

@@ -72,7 +72,7 @@ func semCommand(cmd *cobra.Command, o *options.Map, args []string) error {
 	if !o.Given("jobs") {
 		o.Jobs = "1"
 	}
-	p, err := newPlan(o, args, facts{cpus: cpusFor(o, machine), memory: memoryOf(machine), isFile: isPlainFile, readFile: readText})
+	p, err := newPlan(o, args, factsOfHere(o, machine))
 	if err != nil {
 		return err
 	}

@@ -270,11 +270,16 @@ func spaceNames(folder string) []string {
 	return names
 }
 
-// objectNames lists the objects of a kind in a space, for completion; it makes none.
+// objectNames lists the objects of a kind in a space, or of all kinds with their whole
+// names, for completion; it makes none.
 func objectNames(r spaceRef, kind string) (names []string) {
 	st, _ := r.peek()
 	for _, o := range st.Objects {
-		if o.Kind == kind && !isOwn(o.Name) {
+		switch {
+		case isOwn(o.Name):
+		case kind == "":
+			names = append(names, o.Name)
+		case o.Kind == kind:
 			names = append(names, ownName(o.Name))
 		}
 	}

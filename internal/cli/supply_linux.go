@@ -29,6 +29,7 @@ type supply struct {
 	tasks   *tasks          // in place of inputs; else nil
 	retry   bool            // jobs may come again
 	slots   *slots          // where each start is looked at one by one; else nil
+	rotor   *rotor          // where commands take turns, or some are more urgent; else nil
 	admit   func(*job) bool // the last word before a start, false: none any more; nil: yes
 
 	mu     sync.Mutex
@@ -52,22 +53,22 @@ func newSupply(retry bool, unrun func(*job), toCall func(*job) call) *supply {
 	}
 }
 
-// read reads jobs until they or the run end. all is told how many there are, once
-// that is known.
-func (s *supply) read(jobs iter.Seq[*job], all func(int64)) {
-	defer close(s.inputs)
+// read reads jobs into a channel until they or the run end. all is told how many there
+// are, once that is known.
+func (s *supply) read(jobs iter.Seq[*job], to chan<- *job, all func(int64)) {
+	defer close(to)
 	n := int64(0)
 	for j := range jobs {
 		if j.seq > 0 && !j.absent {
 			n += 1 + j.span
 		}
 		select {
-		case s.inputs <- j:
+		case to <- j:
 		case <-s.stop:
 			s.dropped(j)
 			return
 		}
-		if len(s.inputs) <= 1 {
+		if len(to) <= 1 {
 			// To read on may block in a system call, and who waits for this job would get
 			// this goroutine's processor only when the runtime looks, up to 100 µs later.
 			runtime.Gosched()
@@ -110,12 +111,16 @@ func (s *supply) halt() {
 
 // calls is the sequence that the engine reads.
 func (s *supply) calls(yield func(call) bool) {
+	next := s.counted
+	if s.rotor != nil {
+		go s.rotor.feed(s.counted)
+		next = s.rotor.take
+	}
 	for s.enter() {
-		j := s.next()
+		j := next()
 		if j == nil {
 			return
 		}
-		s.count(j)
 		if j.skip || j.fault != nil {
 			s.unrun(j)
 			s.leave()
@@ -129,6 +134,7 @@ func (s *supply) calls(yield func(call) bool) {
 		}
 		if j.skip || j.fault != nil { // a person said no, or it cannot be set up
 			s.unrun(j)
+			s.rotor.ended(j)
 			s.slots.vacate(j.slot)
 			s.leave()
 			continue
@@ -149,13 +155,23 @@ func (s *supply) hand(j *job) call {
 	return s.call(j)
 }
 
-// count notes a job that is taken for the first time; close takes it off again.
-func (s *supply) count(j *job) {
+// counted is next, and notes a job that is taken for the first time; close takes it off
+// again.
+func (s *supply) counted() *job {
+	j := s.next()
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if j.attempt <= 1 && j.seq > 0 {
+	if j != nil && j.attempt <= 1 && j.seq > 0 {
 		s.open++
 	}
+	return j
+}
+
+// ticketOf is the ticket under which a job went out last; 0: it has not yet.
+func (s *supply) ticketOf(j *job) uint64 {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return j.ticket
 }
 
 // enter waits until there is room for another job; false when nothing more is to
@@ -180,6 +196,10 @@ func (s *supply) next() *job {
 		default:
 		}
 		j, wait, full := s.due()
+		if j != nil && s.tasks != nil { // it needs what others may have by now
+			s.tasks.repeat(j)
+			continue
+		}
 		if j != nil {
 			return j
 		}
@@ -192,16 +212,19 @@ func (s *supply) next() *job {
 		if full || s.tasks != nil {
 			from = nil
 		}
-		var changed <-chan struct{}
+		var changed, freed <-chan struct{}
+		var look <-chan time.Time
 		if s.tasks != nil && !full {
 			j, left := s.tasks.take()
 			if j != nil || !left {
 				return j
 			}
-			changed = s.tasks.changed
+			changed, freed, look = s.tasks.changed, s.tasks.stock.freed(), s.tasks.stock.look()
 		}
 		select {
 		case <-changed:
+		case <-freed:
+		case <-look:
 		case <-s.stop:
 			return nil
 		case <-s.idle:
@@ -253,6 +276,7 @@ func (s *supply) take(index int) *job {
 	defer s.mu.Unlock()
 	j := s.out[index]
 	delete(s.out, index)
+	s.rotor.ended(j)
 	if s.slots != nil {
 		s.slots.vacate(j.slot)
 	}

@@ -23,8 +23,8 @@ func newRun() *cobra.Command {
 			}
 			return nil
 		},
-		RunE: func(_ *cobra.Command, args []string) error {
-			if err := taskCommand(o, args[0]); err != nil {
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if err := taskCommand(cmd, o, args[0]); err != nil {
 				return withCode(err, exitMapUsage)
 			}
 			return nil
@@ -34,8 +34,11 @@ func newRun() *cobra.Command {
 	return cmd
 }
 
+// runProgram is what messages, and the journal, call tutti run.
+const runProgram = "tutti run"
+
 // taskCommand carries out tutti run.
-func taskCommand(o *options.Map, file string) error {
+func taskCommand(cmd *cobra.Command, o *options.Map, file string) error {
 	if err := o.Check(); err != nil {
 		return err
 	}
@@ -45,25 +48,25 @@ func taskCommand(o *options.Map, file string) error {
 	if err != nil {
 		return err
 	}
-	p, err := newPlan(o, nil, facts{cpus: cpusFor(o, machine), memory: memoryOf(machine), isFile: isPlainFile, readFile: readText})
+	here := factsOfHere(o, machine)
+	here.graph = true
+	p, err := newPlan(o, nil, here)
 	if err != nil {
 		return err
 	}
-	p.graph, p.program, p.shell = true, "tutti run", startedBy(os.Getppid())
-	g, err := readGraph(file)
-	if err != nil {
-		return err
-	}
-	return runTasks(p, g)
+	p.tasks, p.program, p.shell = file, runProgram, startedBy(os.Getppid())
+	p.called, _ = cmd.Context().Value(lineKey{}).(line)
+	p.before, _ = cmd.Context().Value(earlierKey{}).(*earlier)
+	return runTasks(p)
 }
 
 // readGraph reads a file of tasks; - is standard input.
-func readGraph(file string) (*graph.Graph, error) {
+func readGraph(file string, stdin io.Reader) (*graph.Graph, error) {
 	var text []byte
 	var err error
 	if file == "-" {
 		file = "standard input"
-		text, err = io.ReadAll(os.Stdin)
+		text, err = io.ReadAll(stdin)
 	} else {
 		text, err = os.ReadFile(file)
 	}

@@ -74,6 +74,7 @@ func runTune(p *plan, t *tuning) error {
 	if err := r.open(shop); err != nil {
 		return err
 	}
+	r.foresee()
 	ended := r.run(cycled(shop.jobs))
 	<-r.tuner.done
 	r.mu.Lock()
@@ -244,18 +245,23 @@ func (t *tuner) report(to *os.File) error {
 		}
 	}
 	report := tune.Judge(t.cpus, trials, t.chance)
-	if t.chart != "" {
-		if err := drawTune(t.chart, t.command, &report); err != nil {
-			return err
-		}
+	if err := t.print(to, &report); err != nil {
+		return err
 	}
+	if t.chart == "" {
+		return nil
+	}
+	return drawTune(t.chart, t.command, &report) // last: it may fail, and the measuring took long
+}
+
+func (t *tuner) print(to *os.File, report *tune.Report) error {
 	if t.json {
 		return printJSON(to, struct {
 			Command string `json:"command"`
 			*tune.Report
-		}{t.command, &report})
+		}{t.command, report})
 	}
-	_, err := to.WriteString(tuneText(&report))
+	_, err := to.WriteString(tuneText(report))
 	return err
 }
 

@@ -58,7 +58,8 @@ func (r *mapRun) watchFiles(quit <-chan struct{}) {
 		}
 		if text, err := readText(p.jobsFile); p.jobsFile != "" && err == nil {
 			if n, err := core.ParseJobsFile(p.jobsFile, text, p.cpus); err == nil {
-				r.supply.slots.resize(min(n, max(p.jobs, jobsRoom(p.cpus))))
+				r.supply.slots.resize(min(p.slotsFor(n), max(p.jobs, jobsRoom(p.cpus))))
+				r.stock.resize(n)
 			}
 		}
 		if text, err := readText(p.loadFile); p.loadFile != "" && err == nil {

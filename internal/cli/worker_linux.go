@@ -13,6 +13,8 @@ import (
 	"syscall"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/tutti-run/tutti"
 	"github.com/tutti-run/tutti/internal/command"
 	"github.com/tutti-run/tutti/internal/proc"
@@ -63,6 +65,10 @@ type attempt struct {
 	running *proc.Running // nil: not started yet
 	obeyed  order         // the last order that was carried out
 	held    bool          // by an order
+	stopped time.Duration // for so long it was held
+	since   time.Time     // it is held, or not
+	left    time.Duration // of its time limit, when it was held last
+	alarm   *time.Timer   // ends it then; nil: there is no limit
 }
 
 // What an order ends a command for.
@@ -77,6 +83,7 @@ var worker = sync.OnceValues(func() (*runner, error) {
 	if err != nil {
 		return nil, err
 	}
+	proc.TakeOOMCounter(s.Kills)
 	if err := proc.BecomeSubreaper(); err != nil {
 		return nil, fmt.Errorf("watch the processes of commands: %w", err)
 	}
@@ -182,21 +189,40 @@ func (w *runner) obey() {
 		case orderEvict:
 			a.cancel(errEvicted)
 		case orderHold:
-			a.hold(true)
+			a.hold(time.Now())
 		case orderGoOn:
-			a.hold(false)
+			a.goOn(time.Now(), w.paused.Load() != 0)
 		}
 	}
 }
 
-// hold stops the command, or lets it go on.
-func (a *attempt) hold(on bool) {
-	a.held = on
-	switch {
-	case a.running == nil:
-	case on:
+// hold stops the command, and its clock.
+func (a *attempt) hold(now time.Time) {
+	if a.held {
+		return
+	}
+	a.held = true
+	if a.alarm != nil && a.alarm.Stop() {
+		a.left -= now.Sub(a.since)
+	}
+	a.since = now
+	if a.running != nil {
 		a.running.Signal(syscall.SIGSTOP)
-	default:
+	}
+}
+
+// goOn lets the command go on, unless all are paused.
+func (a *attempt) goOn(now time.Time, paused bool) {
+	if !a.held {
+		return
+	}
+	a.held = false
+	a.stopped += now.Sub(a.since)
+	a.since = now
+	if a.alarm != nil {
+		a.alarm.Reset(max(a.left, 0))
+	}
+	if a.running != nil && !paused {
 		a.running.Signal(syscall.SIGCONT)
 	}
 }
@@ -247,14 +273,13 @@ func (w *runner) run(task context.Context, c *call) result {
 	ctx, cancel := context.WithCancelCause(w.ended)
 	defer cancel(nil)
 	defer context.AfterFunc(task, func() { cancel(nil) })()
+	a := &attempt{ticket: c.Ticket, cancel: cancel, since: time.Now()}
 	if c.TimeoutNs > 0 {
-		timed, stop := context.WithTimeoutCause(ctx, time.Duration(c.TimeoutNs), errTimeout)
-		defer stop()
-		ctx = timed
+		a.left = time.Duration(c.TimeoutNs)
+		a.alarm = time.AfterFunc(a.left, func() { cancel(errTimeout) })
+		defer a.alarm.Stop()
 	}
-	a := &attempt{ticket: c.Ticket, cancel: cancel}
 	w.enter(n, a)
-	defer w.leave(n)
 	spec.Started = func(p *proc.Running) {
 		ends.close() // or their end would never be seen
 		lane.Started(p.PID())
@@ -262,6 +287,7 @@ func (w *runner) run(task context.Context, c *call) result {
 	}
 	lane.Begin(c.Ticket, c.Seq, time.Now())
 	r := w.perform(ctx, lane, spec, c.Mark, slot)
+	r.Runtime -= int64(w.leave(n, a))
 	if feed != nil {
 		r.Sent = feed.close(&r)
 	}
@@ -339,10 +365,15 @@ func (w *runner) enter(lane int, a *attempt) {
 	w.active[lane] = a
 }
 
-func (w *runner) leave(lane int) {
+// leave notes that a command has ended, and returns for how long it was held.
+func (w *runner) leave(lane int, a *attempt) time.Duration {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	delete(w.active, lane)
+	if a.held {
+		a.stopped += time.Since(a.since)
+	}
+	return a.stopped
 }
 
 // started notes the process, and carries out an order that came before it.
@@ -370,7 +401,7 @@ func (w *runner) report(d *proc.Result, why error) result {
 	r := result{
 		Exit: d.Status.Exit, Signal: int(d.Status.Signal), Start: d.Start.UnixNano(), Runtime: int64(d.Runtime),
 		CPU:    d.Status.Rusage.Utime.Nano() + d.Status.Rusage.Stime.Nano(),
-		Strays: d.Strays,
+		Strays: d.Strays, Memory: memoryOfTree(&d.Status),
 	}
 	if w.Usage {
 		r.Usage = usageOf(&d.Status.Rusage)
@@ -397,6 +428,17 @@ func (w *runner) report(d *proc.Result, why error) result {
 		r.Strays = killStrays(d.Strays)
 	}
 	return r
+}
+
+// memoryOfTree is the most memory that the command, or one of the processes that it
+// waited for, ever held. The kernel's figure begins with that of the process that forked
+// the command, which was this one: what is not above ours says nothing.
+func memoryOfTree(s *proc.Status) int64 {
+	var own unix.Rusage
+	if unix.Getrusage(unix.RUSAGE_SELF, &own) != nil || s.Rusage.Maxrss <= own.Maxrss {
+		return 0
+	}
+	return s.Rusage.Maxrss << 10
 }
 
 // take ends a stream and notes where its bytes are.

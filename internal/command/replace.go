@@ -8,6 +8,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
+	"unicode/utf8"
 )
 
 // program turns the value in a frame into what a replacement string stands for.
@@ -30,6 +32,7 @@ type part struct {
 	once     bool    // stands for one word however many values there are: {#}
 	unquoted bool    // gives shell code, so a shell is needed
 	total    bool    // needs Job.Total
+	short    bool    // a value, or a part of one, or a number
 }
 
 // nowhere is the position of a replacement string that stands for nothing.
@@ -41,6 +44,7 @@ type rule struct {
 	once       bool
 	total      bool
 	unquoted   bool
+	short      bool   // it gives no more than a value, or a number
 	noPosition bool   // {2…} does not exist of it
 	nameTag    string // the tag that {name…} is made of where tag was renamed
 	position   int    // a place that the program itself asks for
@@ -50,7 +54,7 @@ type rule struct {
 
 // plain is a rule for a function of the value alone.
 func plain(tag string, f func(string) string) rule {
-	return fixed(rule{tag: tag}, func(fr *frame) error {
+	return fixed(rule{tag: tag, short: true}, func(fr *frame) error {
 		fr.value = f(fr.value)
 		return nil
 	})
@@ -63,7 +67,7 @@ func fixed(r rule, p program) rule {
 
 // basicRules are the replacement strings that always exist.
 func basicRules() []rule {
-	perJob := func(tag string) rule { return rule{tag: tag, once: true, noPosition: true} }
+	perJob := func(tag string) rule { return rule{tag: tag, once: true, short: true, noPosition: true} }
 	total := perJob("{##}")
 	total.total = true
 	return []rule{
@@ -95,13 +99,29 @@ func totalJobs(f *frame) error {
 // matcher is a rule made ready to be found.
 type matcher struct {
 	rule
-	re    *regexp.Regexp // anchored at its start
-	start string         // what every match begins with
-	what  int            // the submatch that holds the position or name, 0 without one
+	re    func() *regexp.Regexp // anchored at its start
+	start string                // what every match begins with
+	what  int                   // the submatch that holds the position or name, 0 without one
 }
 
-// tagParts cuts a tag at its regular expression: {%(.*?)} is {%, (.*?) and }.
-var tagParts = regexp.MustCompile(`(?s)^([^(]*)(\(.*\))?([^)]*)$`)
+// cutTag cuts a tag at its regular expression: {%(.*?)} is {%, (.*?) and }. It is false
+// for a parenthesis that nothing closes.
+func cutTag(tag string) (prefix, group, postfix string, ok bool) {
+	first, last := strings.IndexByte(tag, '('), strings.LastIndexByte(tag, ')')
+	if first < 0 {
+		return tag, "", "", true
+	}
+	if last < first {
+		return "", "", "", false
+	}
+	return tag[:first], tag[first : last+1], tag[last+1:], true
+}
+
+// lazily compiles an expression when it is first asked for. Most tags occur in no
+// template, and a whole set of them takes longer than many a command.
+func lazily(pattern string) func() *regexp.Regexp {
+	return sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(pattern) })
+}
 
 // matchers gives the order in which rules are looked for: columns' names win,
 // and a longer tag comes before a shorter one, which it may contain.
@@ -113,21 +133,23 @@ func matchers(rules []rule, names []string) ([]matcher, error) {
 	var named, others []matcher
 	columns := namesPattern(names)
 	for _, r := range rules {
-		m := tagParts.FindStringSubmatch(r.tag)
-		if m == nil || r.tag == "" {
+		literal, group, postfix, ok := cutTag(r.tag)
+		if !ok || r.tag == "" {
 			return nil, fmt.Errorf("replacement string %q: its parentheses do not match", r.tag)
 		}
-		prefix, group, postfix := regexp.QuoteMeta(m[1]), m[2], regexp.QuoteMeta(m[3])
+		prefix, postfix := regexp.QuoteMeta(literal), regexp.QuoteMeta(postfix)
 		add := func(list *[]matcher, start string, what int, before, pattern string) error {
-			re, err := regexp.Compile(`\A(?s:` + before + pattern + group + postfix + ")")
-			if err != nil {
-				return fmt.Errorf("replacement string %q: %w", r.tag, err)
+			expression := `\A(?s:` + before + pattern + group + postfix + ")"
+			if group != "" || !utf8.ValidString(expression) { // what may be wrong is said at once
+				if _, err := regexp.Compile(expression); err != nil {
+					return fmt.Errorf("replacement string %q: %w", r.tag, err)
+				}
 			}
-			*list = append(*list, matcher{r, re, start, what})
+			*list = append(*list, matcher{r, lazily(expression), start, what})
 			return nil
 		}
-		err := add(&others, m[1], 0, "", prefix)
-		if rest, ok := strings.CutPrefix(m[1], "{"); ok && err == nil && !r.noPosition {
+		err := add(&others, literal, 0, "", prefix)
+		if rest, ok := strings.CutPrefix(literal, "{"); ok && err == nil && !r.noPosition {
 			err = add(&others, "{", 1, `\{(-?[0-9]+)[ \t\n\v\f\r]*`, regexp.QuoteMeta(rest))
 			if columns != "" && err == nil {
 				err = add(&named, "{", 1, `\{(`+columns+`)`, regexp.QuoteMeta(rest))
@@ -186,7 +208,7 @@ func (m matcher) find(text string) []int {
 		if at = strings.LastIndex(text[:min(at+len(m.start), len(text))], m.start); at < 0 {
 			return nil
 		}
-		found := m.re.FindStringSubmatchIndex(text[at:])
+		found := m.re().FindStringSubmatchIndex(text[at:])
 		if found == nil || found[1] == 0 { // a tag that matches nothing at all is none
 			if at == 0 {
 				return nil
@@ -221,7 +243,7 @@ func (m matcher) split(text string, names []string) ([]part, error) {
 		if err != nil {
 			return nil, fmt.Errorf("%s: %w", text[at[0]:at[1]], err)
 		}
-		p := part{run: run, position: m.position, once: m.once, unquoted: m.unquoted, total: m.total}
+		p := part{run: run, position: m.position, once: m.once, unquoted: m.unquoted, total: m.total, short: m.short}
 		if m.what > 0 {
 			p.position = placeOf(text[at[2]:at[3]], names)
 		}

@@ -156,3 +156,19 @@ func FuzzRpl(f *testing.F) {
 		}
 	})
 }
+
+// TestTagsNobodyCanFind has tags, and names of columns, that no expression can be made of.
+func TestTagsNobodyCanFind(t *testing.T) {
+	t.Parallel()
+	for name, o := range map[string]Options{
+		"bytes that are no UTF-8":   {Replace: Replace{Value: "\xff"}},
+		"a column of such bytes":    {Names: []string{"\xff"}},
+		"a parenthesis left open":   {Rpl: []string{"{x( uc"}},
+		"one that closes nothing":   {Rpl: []string{"{x)( uc"}},
+		"an expression that is bad": {Rpl: []string{"{x(*)} uc"}},
+	} {
+		if _, err := ParseWith([]string{"echo"}, o); err == nil || !strings.Contains(err.Error(), "replacement string") {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}

@@ -110,7 +110,7 @@ func ParseWith(words []string, o Options) (*Template, error) {
 		return nil, fmt.Errorf("parse command: %w", err)
 	}
 	if len(cut) == 0 || !o.NoAppend && !slices.ContainsFunc(cut, hasReplacement) {
-		whole := part{run: func(*frame) error { return nil }}
+		whole := part{run: func(*frame) error { return nil }, short: true}
 		cut = append(cut, []part{whole})
 	}
 	t := &Template{quote: o.Quote, slots: o.Slots, raw: !o.Quote && commandIsReplaced(cut)}

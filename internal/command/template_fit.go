@@ -21,8 +21,12 @@ func (t *Template) Fitter(maxChars int) func(Job) bool {
 			}
 		}
 	}
+	bound := t.bound()
 	return func(j Job) bool {
 		if len(j.Args) == 0 { // nothing that could be taken out
+			return true
+		}
+		if maxChars == 0 && bound.allows(j.Args) {
 			return true
 		}
 		display, argv, err := s.of(j)
@@ -36,6 +40,54 @@ func (t *Template) Fitter(maxChars int) func(Job) bool {
 		}
 		return argv <= ArgsBytesMax
 	}
+}
+
+// bound says without a rendering that a command line is far from too long, as most are.
+// A replacement string that could make much of a little has none.
+type bound struct {
+	known bool
+	text  int // bytes of the template, words counted as arguments
+	parts int // replacement strings
+}
+
+// quoteMost is what quoting makes of a byte at most, and numberMost what a replacement
+// string gives beside a value: a number, its quotes, a word's end.
+const (
+	quoteMost  = 5
+	numberMost = 32
+)
+
+func (t *Template) bound() bound {
+	b := bound{known: true}
+	for _, words := range [][][]chunk{t.words, t.direct} {
+		for _, chunks := range words {
+			b.text += argBytes
+			for _, c := range chunks {
+				for _, p := range c.parts {
+					if p.run == nil {
+						b.text += quoteMost * len(p.text)
+						continue
+					}
+					b.parts++
+					b.known = b.known && p.short
+				}
+			}
+		}
+	}
+	return b
+}
+
+// allows reports that the command line of these values is short enough for sure.
+func (b bound) allows(args []string) bool { return b.known && b.size(args) <= ArgBytesMax }
+
+// size is that of a command line in which each value is in each place, quoted, and all else
+// is repeated with it: more than what Render gives.
+func (b bound) size(args []string) int {
+	values := 0
+	for _, a := range args {
+		values += quoteMost*len(a) + numberMost
+	}
+	return values*b.parts + b.text*len(args)
 }
 
 // lineSizes counts what a growing list of values takes.

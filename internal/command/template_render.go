@@ -214,7 +214,7 @@ func (r Rendered) Text(slot int) string {
 	if slot > 0 {
 		return FillSlot(r.Display, slot)
 	}
-	return slotMarks.ReplaceAllLiteralString(r.Display, "{%}")
+	return slotMarks().ReplaceAllLiteralString(r.Display, "{%}")
 }
 
 // Exec gives what to start, executable and arguments, with or without a shell.

@@ -5,6 +5,7 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+	"sync"
 )
 
 // slotMark begins and ends what stands for the job slot until that is known. No
@@ -13,7 +14,9 @@ import (
 // run with 12 slots is "\x002.0\x00".
 const slotMark = "\x00"
 
-var slotMarks = regexp.MustCompile("\x00(?:([0-9]+)\\.(-?[0-9]+))?\x00")
+var slotMarks = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile("\x00(?:([0-9]+)\\.(-?[0-9]+))?\x00")
+})
 
 // slotText stands for the slot plus offset, filled up with zeros to width.
 func slotText(width, offset int64) string {
@@ -41,8 +44,8 @@ func FillSlot(text string, slot int) string {
 	if !strings.Contains(text, slotMark) {
 		return text
 	}
-	return slotMarks.ReplaceAllStringFunc(text, func(mark string) string {
-		m := slotMarks.FindStringSubmatch(mark)
+	return slotMarks().ReplaceAllStringFunc(text, func(mark string) string {
+		m := slotMarks().FindStringSubmatch(mark)
 		width, _ := strconv.Atoi(m[1]) // both are absent, or digits of ours
 		offset, _ := strconv.Atoi(m[2])
 		return fmt.Sprintf("%0*d", width, slot+offset)

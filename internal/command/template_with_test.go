@@ -140,6 +140,7 @@ func TestFitter(t *testing.T) {
 					if err != nil {
 						t.Fatal(err)
 					}
+					checkBound(t, tmpl, j, r)
 					if want := maxChars == 0 || len(r.Display) < maxChars; fits(j) != want || tmpl.Fits(j, maxChars) != want {
 						t.Errorf("%q context %v with %d values, %d bytes, in %d: fits is not %v", text, context, n, len(r.Display), maxChars, want)
 					}
@@ -165,6 +166,20 @@ func TestFitter(t *testing.T) {
 	}
 }
 
+// checkBound compares the bound of a command line's size with the real one.
+func checkBound(t *testing.T, tmpl *Template, j Job, r Rendered) {
+	t.Helper()
+	b := tmpl.bound()
+	_, argv := r.Exec()
+	size := 0
+	for _, a := range argv {
+		size += len(a) + argBytes + slotDigits*strings.Count(a, slotMark)
+	}
+	if most := b.size(j.Args); b.known && len(j.Args) > 0 && max(size, len(r.Display)) > most {
+		t.Errorf("%q is %d bytes long, as arguments %d, and at most %d were expected", r.Display, len(r.Display), size, most)
+	}
+}
+
 func FuzzParseWith(f *testing.F) {
 	f.Add("show {} {.}", "b", "a b", "c", byte(0))
 	f.Add("show a{1:-x}b{-1^^a} {%} {0#}", "{n//a/b}", "*", "", byte(7))
@@ -180,6 +195,7 @@ func FuzzParseWith(f *testing.F) {
 		if err != nil {
 			return
 		}
+		checkBound(t, tmpl, j, r)
 		filled := r.WithSlot(2)
 		if strings.Contains(filled.Display+filled.Shell+strings.Join(filled.Argv, ""), slotMark) {
 			t.Errorf("%q: a slot mark is left in %q", first, filled)

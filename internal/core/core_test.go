@@ -17,7 +17,7 @@ var update = flag.Bool("update", false, "rewrite the expected actions in testdat
 // TestImports keeps the package pure: what it may not do it cannot import.
 func TestImports(t *testing.T) {
 	t.Parallel()
-	allowed := map[string]bool{"fmt": true, "math": true, "math/bits": true, "math/rand/v2": true, "strconv": true, "strings": true}
+	allowed := map[string]bool{"cmp": true, "fmt": true, "math": true, "math/bits": true, "math/rand/v2": true, "slices": true, "strconv": true, "strings": true}
 	files, err := filepath.Glob("*.go")
 	if err != nil || len(files) == 0 {
 		t.Fatalf("no source files found: %v", err)

@@ -94,8 +94,22 @@ const maxTimeout = 36500 * Day
 
 // ParseTimeout reads a length of time, such as the value of --timeout: seconds as
 // in 10 or 1.5, or numbers with s, m, h or d, as in 2m or 1h30m; they add up, and a
-// number without a unit at the end is seconds. Zero means no timeout.
+// number without a unit at the end is seconds; 200ms is milliseconds. Zero means no timeout.
 func ParseTimeout(s string) (Span, error) { return parseSpan("timeout", s) }
+
+// leastQuantum is the least time for which a command runs before others have their turn:
+// to suspend one takes about a millisecond.
+const leastQuantum = 10 * Millisecond
+
+// ParseQuantum reads how long a command runs before others have their turn, such as the
+// value of --quantum.
+func ParseQuantum(s string) (Span, error) {
+	q, err := parseSpan("--quantum", s)
+	if err == nil && q < leastQuantum {
+		err = fmt.Errorf("--quantum %q: to suspend a command and go on with another takes a millisecond or two; say 10ms or more", s)
+	}
+	return q, err
+}
 
 // ParseFor reads the value of --for: how long something is measured.
 func ParseFor(s string) (Span, error) { return parseSpan("--for", s) }
@@ -103,7 +117,7 @@ func ParseFor(s string) (Span, error) { return parseSpan("--for", s) }
 // parseSpan reads the length of time that is the value of an option.
 func parseSpan(option, s string) (Span, error) {
 	bad := func(why string) (Span, error) {
-		return 0, fmt.Errorf("%s %q: %s; say seconds as in 10 or 1.5, or use s, m, h and d as in 2m or 1h30m", option, s, why)
+		return 0, fmt.Errorf("%s %q: %s; say seconds as in 10 or 1.5, or use ms, s, m, h and d as in 200ms, 2m or 1h30m", option, s, why)
 	}
 	if strings.HasSuffix(s, "%") {
 		return bad("a percentage is no length of time")
@@ -114,6 +128,9 @@ func parseSpan(option, s string) (Span, error) {
 		unit, number := Second, rest
 		if end >= 0 {
 			unit, number = timeUnit(rest[end]), rest[:end]
+		}
+		if end >= 0 && strings.HasPrefix(strings.ToLower(rest[end:]), "ms") {
+			unit, end = Millisecond, end+1
 		}
 		part, ok := parseDecimal(number, unit)
 		if !ok {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -15,7 +16,7 @@ import (
 )
 
 // marker is the environment variable by which a process knows that it is to be
-// a worker. It holds layout version, slot and epoch; serve removes it.
+// a worker. It holds layout version and birth; serve removes it.
 const marker = "TUTTI_WORKER"
 
 // The descriptors that a worker inherits.
@@ -128,9 +129,10 @@ func start(s *supervisor, slot int, epoch uint32) (p *proc.Process, o outlets, e
 		*to.outlet = &outlet{r: r, w: to.w, drained: make(chan struct{}), tell: s.pouring.Done}
 		writeEnds = append(writeEnds, w)
 	}
+	birth, env := s.cfg.birthOf(slot, int(epoch))
 	p, err = proc.Start(proc.Spec{
 		Path: proc.Self(), Name: os.Args[0],
-		Env:    append(s.cfg.Env[:len(s.cfg.Env):len(s.cfg.Env)], fmt.Sprintf("%s=%d:%d:%d", marker, layoutVersion, slot, epoch)),
+		Env:    append(slices.Clip(env), fmt.Sprintf("%s=%v", marker, birth)),
 		Stdout: writeEnds[0], Stderr: writeEnds[1],
 		Extra:       append([]*os.File{s.life.seg, s.life.read, o.trace}, s.cfg.Files...),
 		OOMScoreAdj: s.life.oomScore,

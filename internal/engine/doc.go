@@ -30,6 +30,9 @@
 // still take them. So nothing has to be given back when the taker dies or is
 // busy with the first of them for an hour, and a task costs one CAS less.
 //
+// Where the master assigns (AMP), the way of a hint is another and that of the word the
+// same: see assign.go.
+//
 // # Who moves a word
 //
 //	from       to         who                        recorded
@@ -41,6 +44,7 @@
 //	RUNNING    QUEUED     the supervisor, when the owner died: attempt + 1,
 //	                      or the same attempt when nobody is to blame
 //	RUNNING    FAILED     the supervisor             owner = master
+//	QUEUED     FAILED     the assigner, when no group is left that takes it
 //	terminal   FREE       the submitter; for a dead one the supervisor
 //
 // Result cells belong to the slot that writes them (result.go): a late store

@@ -148,6 +148,9 @@ func (st *Stream) descriptor(ctx context.Context, tail, window int64) (index uin
 		if !st.single {
 			_, rank := st.s.place(&st.spec, now())
 			st.s.m.descs[index].setOrigin(st.s.slot, sched.Class(rank))
+			if st.s.m.Assigned {
+				st.s.m.orders[index].write(&st.spec, 0)
+			}
 		}
 		st.flags = st.s.m.descs[index].flags &^ flagInExtern
 		st.lots = append(st.lots, index)

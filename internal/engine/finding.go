@@ -20,7 +20,7 @@ import (
 // knows it by the task at the top of its family, by its function and by its input,
 // claims the finding, and leaves its end as the result in place of running it.
 //
-// What is made anew with another input, or finds the table full, dies again. The
+// What is made anew with another input, or finds the reserve empty, dies again. The
 // task is begun again up to core.MaxReturns times, or until it has left strayMax
 // findings unclaimed; then it fails, and its error names the call.
 //
@@ -131,34 +131,55 @@ func (w *Worker) claim(index uint32, id TaskID) (found *finding) {
 	return found
 }
 
-// settle leaves the end of a call that is known already; false when it is to run.
-func (w *Worker) settle(r *Run) bool {
+// known returns how a call that was begun has ended already; nil when it is to run.
+// It notes the attempts that the call has used up.
+func (w *Worker) known(r *Run) *finding {
 	f := w.claim(r.index, r.ID())
 	if f == nil {
-		return false
+		return nil
 	}
 	r.before = int(min(f.deaths, MaxAttempts))
 	if Kind(f.kind) == KindValue {
+		return nil
+	}
+	return f
+}
+
+// end is how the call ended: a Crash, as JSON.
+func (f *finding) end() []byte { return f.data[:min(int(f.len), len(f.data))] }
+
+// settle leaves the end of a call that is known already; false when it is to run.
+func (w *Worker) settle(r *Run) bool {
+	f := w.known(r)
+	if f == nil {
 		return false
 	}
-	b := f.data[:min(int(f.len), len(f.data))]
+	b := f.end()
 	if dst, err := r.Output(Kind(f.kind), len(b)); err == nil {
 		copy(unsafe.Slice((*byte)(dst), len(b)), b)
 	}
 	return true
 }
 
-// inputHash is FNV-1a over the task's input; false when that is damaged.
+// inputHash is the hash of the task's input; false when that is damaged.
 func (m *memory) inputHash(index uint32) (uint64, bool) {
 	p, n, err := m.input(index)
 	if err != nil {
 		return 0, false
 	}
+	if m.descs[index].flags&flagInPlace != 0 {
+		return *(*uint64)(p), true
+	}
+	return hashOf(unsafe.Slice((*byte)(p), n)), true
+}
+
+// hashOf is FNV-1a.
+func hashOf(input []byte) uint64 {
 	h := uint64(14695981039346656037)
-	for _, b := range unsafe.Slice((*byte)(p), n) {
+	for _, b := range input {
 		h = (h ^ uint64(b)) * 1099511628211
 	}
-	return h, true
+	return h
 }
 
 // keep keeps the verdict on a call that died on the stack of root. Where there is

@@ -30,13 +30,14 @@ const (
 	fnPour
 	fnCrash
 	fnAbandon
+	fnCrowd
 )
 
-var testNames = []string{"double", "echo", "nest", "poison", "hold", "stage", "mark", "pour", "crash", "abandon"}
+var testNames = []string{"double", "echo", "nest", "poison", "hold", "stage", "mark", "pour", "crash", "abandon", "crowd"}
 
 var testHandlers = map[string]Handler{
 	"double": double, "echo": echo, "nest": nest, "poison": func(*Run) { die() }, "hold": hold,
-	"stage": stage, "mark": mark, "pour": pour, "crash": crash, "abandon": abandon,
+	"stage": stage, "mark": mark, "pour": pour, "crash": crash, "abandon": abandon, "crowd": crowd,
 }
 
 // beWorker is what a worker of a test pool does.
@@ -270,7 +271,7 @@ func put(ctx context.Context, s *Submitter, v int64) (uint32, bool) {
 func callOnce(ctx context.Context, s *Submitter, spec *Spec, v int64) (int64, error) {
 	index, ok := put(ctx, s, v)
 	if !ok {
-		return 2 * v, nil
+		return inPlace(s, spec, v), nil
 	}
 	s.Submit(index, spec)
 	if err := s.Wait(ctx, index); err != nil {
@@ -284,6 +285,19 @@ func callOnce(ctx context.Context, s *Submitter, spec *Spec, v int64) (int64, er
 	return *(*int64)(unsafe.Pointer(&res.Data[0])), nil
 }
 
+// inPlace doubles v where it is called; without a descriptor when the reserve is
+// empty, too.
+func inPlace(s *Submitter, spec *Spec, v int64) (sum int64) {
+	in := unsafe.Slice((*byte)(unsafe.Pointer(&v)), 8)
+	if s.worker == nil {
+		return 2 * v // the master's callers only want a number
+	}
+	if _, _, ok := s.InPlace(spec, in, func(*Run) { sum = 2 * v }); !ok {
+		return 2 * v
+	}
+	return sum
+}
+
 // nestStream doubles by a stream of a small window.
 func nestStream(ctx context.Context, s *Submitter, spec Spec, width int, base int64) (sum int64, err error) {
 	st := s.NewStream(spec, 4, true)
@@ -291,7 +305,7 @@ func nestStream(ctx context.Context, s *Submitter, spec Spec, width int, base in
 		st.Fed(nil)
 		st.Stop()
 		for i := range int64(width) {
-			sum += 2 * (base + i)
+			sum += inPlace(s, &spec, base+i)
 		}
 		return sum, nil
 	}
@@ -336,4 +350,27 @@ func abandon(r *Run) {
 		}
 	}
 	leaveValue(r, 1)
+}
+
+// crowd takes every descriptor that there is and makes its calls in place.
+func crowd(r *Run) {
+	s := r.Submitter()
+	var all []uint32
+	for {
+		index, ok := s.TryAcquire()
+		if !ok {
+			break
+		}
+		all = append(all, index)
+	}
+	submitting.Store(true)
+	sum := int64(0)
+	for i := range int64(inputBytes(r)[0]) {
+		sum += inPlace(s, &Spec{Fn: fnDouble, Parent: r.ID(), MaxAttempts: MaxAttempts, TimeoutNs: int64(patience)}, i)
+	}
+	submitting.Store(false)
+	for _, index := range all {
+		s.Unacquire(index)
+	}
+	leaveValue(r, uint64(sum))
 }

@@ -23,7 +23,12 @@ type heapPool struct {
 // newHeapMemory lays out an empty table.
 func newHeapMemory(tb testing.TB, slots, tasks int, spinNs int64) *memory {
 	tb.Helper()
-	l, err := Geometry{Slots: slots, Tasks: tasks, Spans: 64}.layout()
+	return newHeapMemoryOf(tb, Geometry{Slots: slots, Tasks: tasks, Spans: 64}, spinNs)
+}
+
+func newHeapMemoryOf(tb testing.TB, g Geometry, spinNs int64) *memory {
+	tb.Helper()
+	l, err := g.layout()
 	if err != nil {
 		tb.Fatal(err)
 	}
@@ -37,11 +42,12 @@ func newHeapMemory(tb testing.TB, slots, tasks int, spinNs int64) *memory {
 
 func newHeapPool(tb testing.TB, workers, tasks int, spinNs int64, handlers ...Handler) *heapPool {
 	tb.Helper()
-	return newHeapPoolUnder(tb, "", workers, tasks, spinNs, handlers...)
+	return newHeapPoolUnder(tb, "", false, workers, tasks, spinNs, handlers...)
 }
 
-// newHeapPoolUnder is newHeapPool under a policy.
-func newHeapPoolUnder(tb testing.TB, name string, workers, tasks int, spinNs int64, handlers ...Handler) *heapPool {
+// newHeapPoolUnder is newHeapPool under a policy, which a master that assigns asks or
+// each by himself.
+func newHeapPoolUnder(tb testing.TB, name string, assign bool, workers, tasks int, spinNs int64, handlers ...Handler) *heapPool {
 	tb.Helper()
 	policy := func() sched.Policy {
 		p, err := sched.New(name, nil)
@@ -50,7 +56,14 @@ func newHeapPoolUnder(tb testing.TB, name string, workers, tasks int, spinNs int
 		}
 		return p
 	}
-	m := newHeapMemory(tb, workers+1, tasks, spinNs)
+	m := newHeapMemoryOf(tb, Geometry{Slots: workers + 1, Tasks: tasks, Spans: 64, Assigned: assign}, spinNs)
+	m.setGroups(nil)
+	if assign {
+		m.head.ahead = uint32(map[bool]int{true: 1}[sched.InLots(policy())])
+		a := newAssigner(m, policy(), nil)
+		go a.run()
+		tb.Cleanup(a.close)
+	}
 	p := &heapPool{m: m, sub: newSubmitter(m, 0, policy())}
 	for i := range workers {
 		m.slot[i+1].lanes = 1
@@ -138,14 +151,29 @@ func TestStream(t *testing.T) {
 	}
 }
 
+// regime is who decides in a pool, and by which policy.
+type regime struct {
+	policy string
+	assign bool
+}
+
+func (r regime) String() string { return r.policy + map[bool]string{true: ", assigned"}[r.assign] }
+
+func everyPolicy() (all []regime) {
+	for _, name := range sched.Names(nil) {
+		all = append(all, regime{name, false}, regime{name, true})
+	}
+	return all
+}
+
 // Each policy on Go's own memory, where the race detector sees what workers that
 // look for the lowest rank and submitters that write ranks do to each other.
 func TestStreamUnderEachPolicy(t *testing.T) {
 	t.Parallel()
-	for _, name := range sched.Names(nil) {
-		t.Run(name, func(t *testing.T) {
+	for _, c := range everyPolicy() {
+		t.Run(c.String(), func(t *testing.T) {
 			t.Parallel()
-			p := newHeapPoolUnder(t, name, 3, 128, 0, double)
+			p := newHeapPoolUnder(t, c.policy, c.assign, 3, 128, 0, double)
 			var callers sync.WaitGroup
 			for range 2 {
 				callers.Go(func() {

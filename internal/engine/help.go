@@ -16,6 +16,9 @@ func (w *Worker) help(top uint32, patient bool) (left bool) {
 		index, word := top, Word(w.m.words[top].Load())
 		switch word.state() {
 		case Queued:
+			if !w.mayRun(index) {
+				return false
+			}
 		case Running:
 			var ok bool
 			if index, word, ok = w.descendant(taskID(index, word)); !ok {
@@ -71,6 +74,9 @@ const ancestorsMax = 64
 
 // descendant finds a waiting task below of in any worker's queue.
 func (w *Worker) descendant(of TaskID) (index uint32, seen Word, ok bool) {
+	if w.m.Assigned {
+		return w.below(of)
+	}
 	first := 1
 	if !w.sub.lots {
 		first = 0 // the policy may have placed it with the master's

@@ -10,8 +10,6 @@ import (
 	"unsafe"
 
 	"golang.org/x/sys/unix"
-
-	"github.com/tutti-run/tutti/sched"
 )
 
 // killsPool is how many kills one pool of TestRandomKills sees.
@@ -24,7 +22,7 @@ func TestRandomKills(t *testing.T) {
 	skipUnderRace(t)
 	seed := uint64(1)
 	for left := *killsWant; left > 0; left -= killsPool {
-		t.Run(fmt.Sprint("seed ", seed), func(t *testing.T) { randomKills(t, seed, min(left, killsPool), "") })
+		t.Run(fmt.Sprint("seed ", seed), func(t *testing.T) { randomKills(t, seed, min(left, killsPool), regime{}) })
 		if t.Failed() {
 			t.Fatalf("seed %d", seed)
 		}
@@ -35,10 +33,10 @@ func TestRandomKills(t *testing.T) {
 // The same, shorter, under each policy there is.
 func TestRandomKillsUnderEachPolicy(t *testing.T) {
 	skipUnderRace(t)
-	for i, name := range sched.Names(nil) {
-		t.Run(name, func(t *testing.T) {
+	for i, r := range everyPolicy() {
+		t.Run(r.String(), func(t *testing.T) {
 			t.Parallel()
-			randomKills(t, uint64(3*i+1), killsPolicy, name)
+			randomKills(t, uint64(i/2+1), killsPolicy, r)
 		})
 	}
 }
@@ -46,9 +44,9 @@ func TestRandomKillsUnderEachPolicy(t *testing.T) {
 // killsPolicy is how many kills each policy sees.
 const killsPolicy = 6
 
-func randomKills(t *testing.T, seed uint64, kills int, policy string) {
+func randomKills(t *testing.T, seed uint64, kills int, r regime) {
 	p := openTest(t, func(c *Config) {
-		c.Workers, c.Lanes, c.InOrder, c.Policy = 3, 3+3*int(seed%2), seed%3 == 0, policy
+		c.Workers, c.Lanes, c.InOrder, c.Policy, c.Assign = 3, 3+3*int(seed%2), seed%3 == 0, r.policy, r.assign
 	})
 	ctx, cancel := context.WithTimeout(t.Context(), 10*patience)
 	defer cancel()

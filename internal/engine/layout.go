@@ -16,11 +16,13 @@ import (
 //	header    one page: magic, geometry, what all processes wait for together
 //	slots     slotBytes a process: who it is, its bells, its batch, its figures
 //	funcs     the names of the functions, by number
-//	words     8 bytes a task
-//	tasks     128 bytes a task: the descriptors
+//	words     8 bytes a task, and for each descriptor of the reserve (inplace.go)
+//	tasks     128 bytes a task: the descriptors; likewise all that is by task
 //	ins       8 bytes a task: inputs that fit
 //	ranks     8 bytes a task: its rank, for policies that order exactly
 //	findings  2 KiB × 32: what is known of calls that died on their caller's stack
+//	takers    8 bytes a function: the groups of workers that take it
+//	orders    40 bytes a task: what the master goes by when it assigns it; AMP only
 //	free      hints: descriptors that nobody uses
 //	queues    hints, classes × slots: tasks that wait
 //	ended     hints, one set a slot: tasks whose end its process waits for
@@ -47,7 +49,7 @@ const PolicyNameMax = 32
 
 const (
 	layoutMagic   = 0x3169747475742e01 // ".tutti1", little-endian, after a byte no text has
-	layoutVersion = 3
+	layoutVersion = 5
 
 	pageBytes   = 4096
 	funcsMax    = 1024
@@ -73,8 +75,12 @@ var (
 //	   128     8  nextWake  supervisor  the pool is gone with it
 //	   192     4  cursor    beginner    some task starts before an older one
 //	   196     4  findings  supervisor  the pool is gone with it
+//	   200     8  arch      master      written once, with what follows
+//	   256     8  reserve   CAS         the sweep sets again what is missing
 //	  1024   512  sleeping  CAS         recovery clears all and wakes everybody
 //	  1536   512  starving  CAS         likewise
+//	  2048   512  asking    CAS         a new process of the slot asks anew
+//	  2560   512  napping   CAS         as sleeping
 type header struct {
 	_       structs.HostLayout
 	magic   uint64
@@ -101,11 +107,17 @@ type header struct {
 	_         [12]byte
 	cursor    atomic.Uint32 // where in the table the oldest waiting task lies; with inOrder
 	findings  atomic.Uint32 // bit i: finding i may be in use
-	_         [1024 - 200]byte
+	arch      uint32        // 1: the master assigns all tasks; see assign.go
+	ahead     uint32        // 1: it may assign more than a worker has begun; with arch
+	_         [48]byte
+	reserve   atomic.Uint64 // hints: descriptors of the reserve that nobody uses
+	_         [1024 - 264]byte
 
 	sleeping [MaxSlots / 64]atomic.Uint64 // workers parked on their park word
 	starving [MaxSlots / 64]atomic.Uint64 // processes that wait for a free descriptor
-	_        [pageBytes - 2048]byte
+	asking   [MaxSlots / 64]atomic.Uint64 // workers without a task in their box; AMP only
+	napping  [MaxSlots / 64]atomic.Uint64 // of these, those parked: in place of sleeping
+	_        [pageBytes - 3072]byte
 }
 
 // slotBlock is what belongs to one process. Fields with another writer than the
@@ -117,12 +129,13 @@ type slotBlock struct {
 	epoch atomic.Uint64 // counts the processes that used the slot; supervisor
 	lanes uint32        // tasks at once; supervisor, before the process starts
 	lane0 uint32        // number of its first lane, unique in the pool
-	cpu   int32         // CPU that it is to be pinned to; -1 none; like what follows, the master, before any process starts
-	core  int32         // labels of that CPU, to compare for equality; see topo.CPU
-	cache int32
-	node  int32
-	speed uint32 // of that CPU; sched.FullSpeed where unknown
-	_     [64 - 44]byte
+	cpu   atomic.Int32  // CPU that it is pinned to; -1 none; like what follows, the master
+	core  atomic.Int32  // labels of that CPU, to compare for equality; see topo.CPU
+	cache atomic.Int32
+	node  atomic.Int32
+	speed atomic.Uint32 // of that CPU; 0 where unknown
+	group uint32        // of its workers; below groupsMax
+	_     [64 - 48]byte
 
 	lifeline atomic.Uint32 // the kernel marks it when the process dies
 	_        [60]byte
@@ -133,7 +146,8 @@ type slotBlock struct {
 	_        [56]byte
 	done     atomic.Uint32 // futex of who waits for ends in this process; finishers +1
 	awaiting atomic.Uint32 // 1: somebody sleeps on done
-	_        [56]byte
+	waits    atomic.Uint32 // goroutines of its tasks that wait for others of the pool; AMP only
+	_        [52]byte
 
 	batchLeaf atomic.Uint32 // what its worker took and may not have begun: hints
 	_         [4]byte
@@ -212,6 +226,7 @@ const (
 	flagContained                     // cannot harm its worker: may share one though it runs at most once
 	flagInExtern                      // the input lies in the arena
 	flagOrphan                        // nobody collects it: the supervisor frees it
+	flagInPlace                       // runs where it was called; in place of the input lies its hash
 )
 
 // cell is where a worker writes the result of a task: row = its slot, column =
@@ -250,35 +265,43 @@ type Geometry struct {
 	Tasks int // descriptors; a multiple of 64
 	Spans int // of shm.SpanBytes, for what is not small
 	Extra int64
+	// Assigned says that the master assigns all tasks.
+	Assigned bool
 }
 
 // layout is where each part begins, in bytes.
 type layout struct {
 	Geometry
-	slots, funcs, words, tasks, ins, ranks, findings, free, queues, ended, outs, cells, meta, data, extra, size int64
-	hintBytes                                                                                                   int64
+	slots, funcs, words, tasks, ins, ranks, findings, takers, orders, free, queues, ended, outs, cells, meta, data, extra, size int64
+	hintBytes                                                                                                                   int64
+	table                                                                                                                       int // descriptors with the reserve
 }
 
 func (g Geometry) layout() (layout, error) {
 	if g.Slots < 1 || g.Slots > MaxSlots || g.Tasks < 64 || g.Tasks > 1<<16 || g.Tasks%64 != 0 || g.Spans < 1 || g.Spans > 1<<24 || g.Extra < 0 || g.Extra > 1<<44 {
 		return layout{}, fmt.Errorf("%w: %d slots, %d tasks, %d spans, %d bytes besides", ErrGeometry, g.Slots, g.Tasks, g.Spans, g.Extra)
 	}
-	sums, leaves := hintWords(g.Tasks)
-	l := layout{Geometry: g, hintBytes: roundUp(int64(sums)*8, 64) + roundUp(int64(leaves)*8, 64)}
+	table := g.Tasks + reserveTasks
+	sums, leaves := hintWords(table)
+	l := layout{Geometry: g, table: table, hintBytes: roundUp(int64(sums)*8, 64) + roundUp(int64(leaves)*8, 64)}
 	at := int64(pageBytes)
 	part := func(n int64) (off int64) { off = at; at = roundUp(at+n, pageBytes); return off }
 	l.slots = part(int64(g.Slots) * int64(unsafe.Sizeof(slotBlock{})))
 	l.funcs = part(funcsMax * (NameMax + 4))
-	l.words = part(int64(g.Tasks) * 8)
-	l.tasks = part(int64(g.Tasks) * int64(unsafe.Sizeof(descriptor{})))
-	l.ins = part(int64(g.Tasks) * shortMax)
-	l.ranks = part(int64(g.Tasks) * 8)
+	l.words = part(int64(table) * 8)
+	l.tasks = part(int64(table) * int64(unsafe.Sizeof(descriptor{})))
+	l.ins = part(int64(table) * shortMax)
+	l.ranks = part(int64(table) * 8)
 	l.findings = part(findingsMax * findingBytes)
+	l.takers = part(funcsMax * 8)
+	if g.Assigned {
+		l.orders = part(int64(table) * int64(unsafe.Sizeof(order{})))
+	}
 	l.free = part(l.hintBytes)
 	l.queues = part(int64(g.Slots) * sched.Classes * l.hintBytes)
 	l.ended = part(int64(g.Slots) * l.hintBytes)
-	l.outs = part(int64(g.Slots) * int64(g.Tasks) * shortMax)
-	l.cells = part(int64(g.Slots) * int64(g.Tasks) * cellBytes)
+	l.outs = part(int64(g.Slots) * int64(table) * shortMax)
+	l.cells = part(int64(g.Slots) * int64(table) * cellBytes)
 	l.meta = part(shm.MetaBytes(g.Spans))
 	l.data = roundUp(at, shm.SpanBytes)
 	l.extra = l.data + int64(g.Spans)*shm.SpanBytes
@@ -305,6 +328,9 @@ type memory struct {
 	outs     []short // slots × tasks
 	cells    []cell  // slots × tasks
 	ranks    []atomic.Int64
+	takers   []uint64  // by function, a bit a group; read only once workers start
+	orders   []order   // nil unless the master assigns
+	assigner *assigner // in that master; else nil
 }
 
 // create lays out an empty pool in seg, which is zero.
@@ -316,9 +342,13 @@ func create(seg *shm.Segment, l layout) (*memory, error) {
 	m.head.version = layoutVersion
 	m.head.slots, m.head.tasks, m.head.spans = uint32(l.Slots), uint32(l.Geometry.Tasks), uint32(l.Spans)
 	m.head.extra = l.Extra
-	for i := range m.free.leaves {
+	if l.Assigned {
+		m.head.arch = 1
+	}
+	for i := range l.Geometry.Tasks / 64 {
 		m.free.add(i, ^uint64(0))
 	}
+	m.head.reserve.Store(^uint64(0))
 	m.head.magic = layoutMagic
 	return m, nil
 }
@@ -333,7 +363,7 @@ func attach(seg *shm.Segment) (*memory, error) {
 	if h.magic != layoutMagic || h.version != layoutVersion {
 		return nil, fmt.Errorf("attach pool: %w: magic %#x version %d", errLayout, h.magic, h.version)
 	}
-	l, err := Geometry{Slots: int(h.slots), Tasks: int(h.tasks), Spans: int(h.spans), Extra: h.extra}.layout()
+	l, err := Geometry{Slots: int(h.slots), Tasks: int(h.tasks), Spans: int(h.spans), Extra: h.extra, Assigned: h.arch != 0}.layout()
 	if err != nil {
 		return nil, fmt.Errorf("attach pool: %w", err)
 	}
@@ -350,13 +380,17 @@ func locate(seg *shm.Segment, l layout) (*memory, error) {
 	}
 	m := &memory{layout: l, seg: seg, arena: arena, head: (*header)(seg.Base())}
 	m.slot = part[slotBlock](m, l.slots, l.Slots)
-	m.words = part[atomic.Uint64](m, l.words, l.Geometry.Tasks)
-	m.descs = part[descriptor](m, l.tasks, l.Geometry.Tasks)
-	m.ins = part[short](m, l.ins, l.Geometry.Tasks)
-	m.ranks = part[atomic.Int64](m, l.ranks, l.Geometry.Tasks)
+	m.words = part[atomic.Uint64](m, l.words, l.table)
+	m.descs = part[descriptor](m, l.tasks, l.table)
+	m.ins = part[short](m, l.ins, l.table)
+	m.ranks = part[atomic.Int64](m, l.ranks, l.table)
 	m.findings = part[finding](m, l.findings, findingsMax)
-	m.outs = part[short](m, l.outs, l.Slots*l.Geometry.Tasks)
-	m.cells = part[cell](m, l.cells, l.Slots*l.Geometry.Tasks)
+	m.takers = part[uint64](m, l.takers, funcsMax)
+	if l.Assigned {
+		m.orders = part[order](m, l.orders, l.table)
+	}
+	m.outs = part[short](m, l.outs, l.Slots*l.table)
+	m.cells = part[cell](m, l.cells, l.Slots*l.table)
 	m.free = m.hintsAt(l.free)
 	m.queue = make([][sched.Classes]hints, l.Slots)
 	m.ended = make([]hints, l.Slots)
@@ -375,7 +409,7 @@ func part[T any](m *memory, off int64, n int) []T {
 }
 
 func (m *memory) hintsAt(off int64) hints {
-	sums, leaves := hintWords(m.Geometry.Tasks)
+	sums, leaves := hintWords(m.table)
 	return hints{
 		sums:   part[atomic.Uint64](m, off, sums),
 		leaves: part[atomic.Uint64](m, off+roundUp(int64(sums)*8, 64), leaves),
@@ -384,12 +418,12 @@ func (m *memory) hintsAt(off int64) hints {
 
 // outOf is where a slot writes a short result of a task.
 func (m *memory) outOf(slot int, index uint32) *short {
-	return &m.outs[slot*m.Geometry.Tasks+int(index)]
+	return &m.outs[slot*m.table+int(index)]
 }
 
 // cellOf is where a slot writes the result of a task.
 func (m *memory) cellOf(slot int, index uint32) *cell {
-	return &m.cells[slot*m.Geometry.Tasks+int(index)]
+	return &m.cells[slot*m.table+int(index)]
 }
 
 // name is an entry of the function table.

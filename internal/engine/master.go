@@ -27,10 +27,12 @@ type Config struct {
 	CPUs    []topo.CPU     // by worker: the CPU to pin it to; nil for no pinning
 	Threads int            // GOMAXPROCS of a worker
 	Tasks   int
-	Memory  int64 // bytes of inputs and results that do not fit a descriptor
-	Extra   int64 // bytes that the user lays out himself, see Submitter.Extra
-	InOrder bool  // tasks start oldest first, one at a time
-	SpinNs  int64 // how long to spin before sleeping; below 0: measure
+	Memory  int64   // bytes of inputs and results that do not fit a descriptor
+	Extra   int64   // bytes that the user lays out himself, see Submitter.Extra
+	Groups  []Group // of Workers in all; nil for workers that are all alike
+	Assign  bool    // the master assigns all tasks, see assign.go; must be where there are groups
+	InOrder bool    // tasks start oldest first, one at a time
+	SpinNs  int64   // how long to spin before sleeping; below 0: measure
 	Limits  core.StopLimits
 	Restart core.Intensity
 	Attach  core.Span // how long a worker may take to attach
@@ -65,7 +67,7 @@ func Open(ctx context.Context, cfg Config) (*Master, error) {
 		return nil, err
 	}
 	spans := int(min(max(cfg.Memory, 16*shm.SpanBytes), MemoryMax) / shm.SpanBytes)
-	l, err := Geometry{Slots: cfg.Workers + 1, Tasks: cfg.Tasks, Spans: spans, Extra: cfg.Extra}.layout()
+	l, err := Geometry{Slots: cfg.Workers + 1, Tasks: cfg.Tasks, Spans: spans, Extra: cfg.Extra, Assigned: cfg.Assign}.layout()
 	if err != nil {
 		return nil, err
 	}
@@ -81,10 +83,18 @@ func Open(ctx context.Context, cfg Config) (*Master, error) {
 		return nil, joinClose(fmt.Errorf("open pool: %w", err), seg)
 	}
 	m.setup(&cfg)
+	if cfg.Assign && !cfg.InOrder && sched.InLots(policy) {
+		m.head.ahead = 1
+	}
 	p := &Master{m: m, seg: seg, sub: newSubmitter(m, 0, policy)}
 	p.sup, err = newSupervisor(p, cfg)
 	if err != nil {
 		return nil, joinClose(fmt.Errorf("open pool: %w", err), seg)
+	}
+	if cfg.Assign {
+		p.sup.assigner = newAssigner(m, policy, p.sup.refuse)
+		m.assigner = p.sup.assigner
+		go p.sup.assigner.run()
 	}
 	go p.sup.run()
 	if cfg.SpinNs < 0 {
@@ -115,6 +125,7 @@ func (m *memory) setup(cfg *Config) {
 	m.head.id = rand.Uint64()
 	m.head.threads = uint32(max(1, cfg.Threads))
 	m.head.policyLen = uint32(copy(m.head.policy[:], cfg.Policy))
+	m.setGroups(cfg.Groups)
 	m.slot[0].state.Store(slotReady)
 	m.slot[0].pid.Store(uint32(os.Getpid()))
 	lane := 0
@@ -123,11 +134,9 @@ func (m *memory) setup(cfg *Config) {
 		b.lanes = uint32((cfg.Lanes + cfg.Workers - 1 - i) / cfg.Workers)
 		b.lane0 = uint32(lane)
 		lane += int(b.lanes)
-		b.cpu = -1
+		b.cpu.Store(-1)
 		if cfg.CPUs != nil {
-			c := cfg.CPUs[i%len(cfg.CPUs)]
-			b.cpu, b.core, b.cache, b.node = int32(c.ID), int32(c.Core), int32(c.L3), int32(c.Node)
-			b.speed = uint32(c.Capacity)
+			b.setCPU(cfg.CPUs[i%len(cfg.CPUs)])
 		}
 	}
 }
@@ -155,6 +164,9 @@ func (p *Master) Close() {
 		p.sub.close(ErrClosed)
 		p.sup.close()
 		<-p.sup.done
+		if p.sup.assigner != nil {
+			p.sup.assigner.close()
+		}
 		_ = p.seg.Release(0, p.m.size)
 	})
 	<-p.sup.done

@@ -64,7 +64,7 @@ func (m *memory) cursor() int { return min(int(m.head.cursor.Load()), len(m.word
 // the task behind that one would then come first. Two that begin at once may set it
 // back by one, which costs nothing.
 func (m *memory) begun(index uint32) {
-	if m.head.inOrder != 0 {
+	if m.head.inOrder != 0 && !m.Assigned { // the assigner moves it when it assigns
 		m.head.cursor.Store((index + 1) % uint32(len(m.words)))
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"runtime/debug"
 	"syscall"
 	"time"
 
@@ -35,6 +36,24 @@ func now() int64 { return clockOffset + int64(time.Since(clockStart)) }
 
 // yield offers the CPU to another thread of the machine.
 func yield() { _, _, _ = unix.RawSyscall(unix.SYS_SCHED_YIELD, 0, 0, 0) }
+
+// limitMemory bounds what this process, and each that it starts, may have in memory
+// that can be written and is its own (RLIMIT_DATA; what is shared, the pool's segment
+// above all, does not count, as it would with RLIMIT_AS, which Go's reservations
+// would exhaust at once). The collector is told to work harder before that.
+func limitMemory(bytes int64) error {
+	if bytes == 0 {
+		return nil
+	}
+	limit := unix.Rlimit{Cur: uint64(bytes), Max: uint64(bytes)}
+	if err := unix.Setrlimit(unix.RLIMIT_DATA, &limit); err != nil {
+		return fmt.Errorf("limit the worker's memory to %d bytes: setrlimit: %w", bytes, err)
+	}
+	if os.Getenv("GOMEMLIMIT") == "" {
+		debug.SetMemoryLimit(bytes / 2) // the runtime takes memory in large pieces, and counts less than the kernel
+	}
+	return nil
+}
 
 // crashFile makes the file that a worker writes its crash trace to. It has no
 // name, so nothing can be left behind.

@@ -22,6 +22,8 @@ func now() int64 { return int64(time.Since(clockStart)) }
 
 func yield() {}
 
+func limitMemory(int64) error { return shm.ErrUnsupported }
+
 func crashFile() (*os.File, error) { return nil, shm.ErrUnsupported }
 
 func segmentFile(*shm.Segment) (*os.File, error) { return nil, shm.ErrUnsupported }

@@ -73,6 +73,28 @@ func TestKillSubmitterAtEveryPoint(t *testing.T) {
 	}
 }
 
+// inPlacePoints are those that a worker passes that makes calls in place.
+var inPlacePoints = []Point{PointAcquired, PointFilled, PointBegun, PointReturned, PointEnded, PointReleased}
+
+// A worker is killed at each point while its task makes calls in place. The task
+// makes them again, and the reserve is whole afterwards.
+func TestKillInPlaceAtEveryPoint(t *testing.T) {
+	skipUnderRace(t)
+	t.Parallel()
+	p := openTest(t, func(c *Config) { c.Workers, c.Lanes, c.Tasks = 2, 2, 64 })
+	for _, point := range inPlacePoints {
+		for nth := 1; nth <= passings; nth++ {
+			p.strikeWhile(point, nth, strikeSubmitting, "in place", func() {
+				if got := p.value(p.task(Spec{Fn: fnCrowd, MaxAttempts: MaxAttempts}, []byte{5})); got != 20 {
+					t.Errorf("the calls add up to %d", got)
+				}
+			})
+		}
+	}
+	p.metAll(inPlacePoints)
+	p.empty()
+}
+
 // strikeWhile does some work again and again until a worker was struck at its
 // nth passing of point, and checks that nothing is left.
 func (p *testPool) strikeWhile(point Point, nth int, role uint32, what string, work func()) {

@@ -246,6 +246,9 @@ func (p *testPool) empty() {
 	for _, i := range all {
 		p.m.freed(i)
 	}
+	if left := p.m.head.reserve.Load(); left != ^uint64(0) {
+		p.tb.Errorf("of the reserve %064b can be had", left)
+	}
 }
 
 // words describes the descriptors that are not in have.

@@ -9,8 +9,7 @@ import "math/bits"
 //
 // A stale hint has the rank that its descriptor was given last. It is removed as
 // soon as it is the lowest, and who submits that descriptor next sets it again.
-func (m *memory) takeLowest(queue, class int, least int64, cursor *int) (leaf int, batch uint64) {
-	h := &m.queue[queue][class]
+func (m *memory) takeLowest(h *hints, least int64, cursor *int) (leaf int, batch uint64) {
 	for {
 		i, ok := m.lowest(h, least, *cursor)
 		if !ok {

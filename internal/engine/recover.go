@@ -111,6 +111,9 @@ func (s *supervisor) recoverPlain(slot int, cause core.DeathCause) {
 func (s *supervisor) requeue(index uint32, w Word, v core.Verdict) {
 	m := s.m
 	d := &m.descs[index]
+	if d.flags&flagInPlace != 0 {
+		return // its input was in the dead process: dropSubmitted frees it
+	}
 	next := w.withState(Queued).withOwner(0)
 	switch v {
 	case core.Requeue:
@@ -191,6 +194,8 @@ func (s *supervisor) recoverAll(slot int, cause core.DeathCause, crash Crash) {
 	b := &m.slot[slot]
 	b.state.Store(slotVacant)
 	b.batchBits.Store(0)
+	b.waits.Store(0)
+	m.head.asking[slot>>6].And(^(uint64(1) << (slot & 63)))
 	b.stats.running.Store(0)
 	if since := b.stats.busySince.Swap(0); since != 0 {
 		b.stats.busyNs.Add(now() - since)
@@ -337,7 +342,9 @@ func (s *supervisor) sweep(dead int) {
 				queued[m.descs[i].class()] |= 1 << bit
 			}
 		}
-		if free != 0 {
+		if m.reserved(leaf) {
+			m.head.reserve.Or(free)
+		} else if free != 0 {
 			m.free.add(leaf, free) // also where the bits are: their sum may be missing
 		}
 		for class, set := range queued {

@@ -18,6 +18,7 @@ const (
 	KindTimeout               // it was past its time limit and ended by force; the data is a Crash
 	KindCancelled             // it was cancelled; the data is a Crash if by force
 	KindNoMemory              // there was no memory for its result
+	KindNoGroup               // no group that takes it has workers any more; the data says why
 )
 
 // kindExtern in a cell says that the result lies in the arena.

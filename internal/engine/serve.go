@@ -53,9 +53,13 @@ func Serve(handlers map[string]Handler, own sched.Registry) {
 
 // serve attaches and runs tasks until the worker is to leave.
 func serve(mark string, handlers map[string]Handler, own sched.Registry) error {
-	var version, slot, epoch int
-	if _, err := fmt.Sscanf(mark, "%d:%d:%d", &version, &slot, &epoch); err != nil || version != layoutVersion {
-		return fmt.Errorf("%s=%q: want version %d", marker, mark, layoutVersion)
+	born, err := parseBirth(mark)
+	if err != nil {
+		return err
+	}
+	slot := born.slot
+	if err := limitMemory(born.memory); err != nil {
+		return err
 	}
 	go watchMaster()
 	if err := debug.SetCrashOutput(os.NewFile(fdCrash, "crash trace"), debug.CrashOptions{}); err != nil {
@@ -82,8 +86,11 @@ func serve(mark string, handlers map[string]Handler, own sched.Registry) error {
 		threads = max(threads, 2) // who takes the tasks sleeps in the kernel, and must not hold the only P
 	}
 	runtime.GOMAXPROCS(threads)
-	if b.cpu >= 0 {
-		if err := topo.PinProcess(int(b.cpu)); err != nil {
+	if cpu := int(b.cpu.Load()); cpu >= 0 {
+		born.cpus = []int{cpu}
+	}
+	if born.cpus != nil {
+		if err := topo.PinProcess(born.cpus...); err != nil {
 			fmt.Fprintf(os.Stderr, "tutti: worker %d runs unpinned: %v\n", slot, err)
 		}
 	}

@@ -123,6 +123,13 @@ func (m *memory) waiting() []int {
 				}
 			}
 		}
+		if m.assigner != nil {
+			for _, h := range m.assigner.queues(i) {
+				for leaf := range h.leaves {
+					count(i, leaf, h.leaves[leaf].Load())
+				}
+			}
+		}
 	}
 	for leaf, set := range left {
 		for ; set != 0; set &= set - 1 {

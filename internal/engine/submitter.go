@@ -87,7 +87,7 @@ func newSubmitter(m *memory, slot int, policy sched.Policy) *Submitter {
 		view: view{m}, lots: sched.InLots(policy),
 		waiters: make([]atomic.Pointer[waiter], len(m.words)),
 		lead:    make(chan struct{}, 1), closing: make(chan struct{}), hungry: map[chan struct{}]bool{},
-		cacheMax: min(64, len(m.words)/(4*m.Slots)),
+		cacheMax: min(64, m.Geometry.Tasks/(4*m.Slots)),
 		budget:   int64(m.Spans) * shm.SpanBytes / 4,
 	}
 	s.lead <- struct{}{}
@@ -113,8 +113,8 @@ func (s *Submitter) Err() error {
 	}
 }
 
-// Tasks returns the size of the table.
-func (s *Submitter) Tasks() int { return len(s.m.words) }
+// Tasks returns the size of the table, without the reserve.
+func (s *Submitter) Tasks() int { return s.m.Geometry.Tasks }
 
 // TryAcquire returns a descriptor of ours to fill, if there is one.
 func (s *Submitter) TryAcquire() (uint32, bool) {
@@ -270,6 +270,9 @@ func (s *Submitter) fill(index uint32, t *Spec) {
 
 // place asks the policy where a task that is submitted at that time is to wait.
 func (s *Submitter) place(t *Spec, submitted int64) (queue int, rank int64) {
+	if s.m.Assigned {
+		return 0, 0 // the assigner asks
+	}
 	task := s.task(t, submitted)
 	s.policyMu.Lock()
 	defer s.policyMu.Unlock() // a policy of the user's may panic
@@ -296,7 +299,10 @@ func (s *Submitter) decide(index uint32, t *Spec) (queue, class int) {
 	queue, rank := s.place(t, d.stampNs)
 	class = sched.Class(rank)
 	d.setOrigin(s.slot, class)
-	if !s.lots {
+	switch {
+	case s.m.Assigned:
+		s.m.orders[index].write(t, d.stampNs)
+	case !s.lots:
 		s.m.ranks[index].Store(rank)
 	}
 	return queue, class

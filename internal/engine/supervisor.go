@@ -30,6 +30,10 @@ type supervisor struct {
 	life *lifelines
 	stop []*stopping
 
+	places     *places        // of pinned workers; nil: none are
+	assigner   *assigner      // nil in SMP
+	obituaries map[int]string // by group that has no workers any more; with mu
+
 	mu      sync.Mutex
 	news    []news
 	closing bool
@@ -63,18 +67,20 @@ type stopping struct {
 func newSupervisor(p *Master, cfg Config) (*supervisor, error) {
 	s := &supervisor{
 		m: p.m, sub: p.sub, cfg: cfg, rnd: rand.New(rand.NewPCG(1, uint64(now()))),
-		kids: make([]*child, cfg.Workers+1), ready: make(chan struct{}), done: make(chan struct{}),
+		kids: make([]*child, cfg.Workers+1), obituaries: map[int]string{}, ready: make(chan struct{}), done: make(chan struct{}),
 	}
 	var err error
 	if s.life, err = newLifelines(p.seg); err != nil {
 		return nil, err
 	}
+	s.places = newPlaces(&cfg)
 	limits := core.DefaultWorkerLimits
 	limits.Attach = cfg.Attach
 	limits.Leave = cfg.Limits.Grace + cfg.Limits.QuitGrace
-	deaths := core.NewDeaths(cfg.Restart)
+	deaths := cfg.deaths()
 	for i := 1; i <= cfg.Workers; i++ {
-		s.kids[i] = &child{slot: i, core: core.NewWorker(limits, deaths)}
+		g, _ := groupOf(cfg.Groups, i)
+		s.kids[i] = &child{slot: i, core: core.NewWorker(limits, deaths[g])}
 	}
 	return s, nil
 }
@@ -131,7 +137,7 @@ func (s *supervisor) run() {
 		}
 		s.checkSlots()
 		next := s.checkTasks()
-		next = min(next, s.fireTimers())
+		next = min(next, s.fireTimers(), s.checkPlaces())
 		if told && s.vacant() {
 			s.life.close()
 			s.awaitLastWords()
@@ -352,7 +358,7 @@ func (s *supervisor) do(k *child, a core.Action) {
 	case core.Release:
 		k.release(s)
 	case core.GiveUp:
-		s.giveUp(fmt.Errorf("workers die too often; the last: %w", s.lastDeath))
+		s.bury(k)
 	case core.Spawn:
 		k.spawn(s, a.Epoch)
 	case core.ArmTimer:

@@ -106,8 +106,12 @@ func (m *memory) freed(index uint32) {
 	w := Word(m.words[index].Load())
 	m.words[index].Store(uint64(Word(w.gen())<<genShift | Word(Free)))
 	at(PointReleased)
-	m.free.add(int(index>>6), 1<<(index&63))
-	m.ringStarving()
+	if leaf, bit := int(index>>6), uint64(1)<<(index&63); m.reserved(leaf) {
+		m.head.reserve.Or(bit)
+	} else {
+		m.free.add(leaf, bit)
+		m.ringStarving()
+	}
 }
 
 // tell marks a task as ended for its submitter s and rings.

@@ -1,6 +1,8 @@
 package engine
 
 import (
+	"cmp"
+
 	"math"
 	"math/bits"
 
@@ -66,6 +68,11 @@ func (v view) Work(q sched.Slot) int64 {
 	if q < 0 || int(q) >= v.m.Slots {
 		return 0
 	}
+	return v.work(q, v.Len(q), v.m.queue[q][:])
+}
+
+// work is Work of n tasks, some of which lie in queues.
+func (v view) work(q sched.Slot, n int, queues ...[]hints) int64 {
 	var sum, known, seen int64
 	count := func(leaf int, set uint64) {
 		for ; set != 0 && seen < workMax; set &= set - 1 {
@@ -76,14 +83,15 @@ func (v view) Work(q sched.Slot) int64 {
 		}
 	}
 	count(v.held(q))
-	for c := range v.m.queue[q] {
-		h := &v.m.queue[q][c]
-		for leaf := range h.leaves {
-			count(leaf, h.leaves[leaf].Load())
+	for _, list := range queues {
+		for i := range list {
+			for leaf := range list[i].leaves {
+				count(leaf, list[i].leaves[leaf].Load())
+			}
 		}
 	}
 	if known > 0 {
-		sum = sum / known * int64(v.Len(q))
+		sum = sum / known * int64(n)
 	}
 	if until := v.m.slot[q].stats.until.Load(); until != 0 {
 		sum += max(0, until-now())
@@ -92,10 +100,10 @@ func (v view) Work(q sched.Slot) int64 {
 }
 
 func (v view) Speed(w sched.Slot) int {
-	if w < 0 || int(w) >= v.m.Slots || v.m.slot[w].speed == 0 {
+	if w < 0 || int(w) >= v.m.Slots {
 		return sched.FullSpeed
 	}
-	return int(v.m.slot[w].speed)
+	return cmp.Or(int(v.m.slot[w].speed.Load()), sched.FullSpeed)
 }
 
 // Distance knows only workers that are pinned: others may run anywhere.
@@ -109,9 +117,9 @@ func (v view) Distance(a, b sched.Slot) int {
 }
 
 func (v view) cpu(s sched.Slot) (topo.CPU, bool) {
-	if s <= 0 || int(s) >= v.m.Slots || v.m.slot[s].cpu < 0 {
+	if s <= 0 || int(s) >= v.m.Slots || v.m.slot[s].cpu.Load() < 0 {
 		return topo.CPU{}, false
 	}
 	b := &v.m.slot[s]
-	return topo.CPU{ID: int(b.cpu), Core: int(b.core), L3: int(b.cache), Node: int(b.node)}, true
+	return topo.CPU{ID: int(b.cpu.Load()), Core: int(b.core.Load()), L3: int(b.cache.Load()), Node: int(b.node.Load())}, true
 }

@@ -248,7 +248,7 @@ func (s *Submitter) waitHelping(ctx context.Context, index uint32, ended func() 
 		if s.worker == nil {
 			return sleep(0)
 		}
-		if err := sleep(nap); err != errNap {
+		if err := s.worker.rest(nap, sleep); err != errNap {
 			return err
 		}
 		if ctx.Err() != nil {

@@ -46,7 +46,7 @@ func (m *memory) wakeSlot(s int) bool {
 	if s >= m.Slots {
 		return false
 	}
-	word, bit := &m.head.sleeping[s>>6], uint64(1)<<(s&63)
+	word, bit := m.sleepers(s), uint64(1)<<(s&63)
 	if word.Load()&bit == 0 || word.And(^bit)&bit == 0 {
 		return false
 	}
@@ -54,6 +54,16 @@ func (m *memory) wakeSlot(s int) bool {
 	b.park.Add(1) // SYNC park: pairs with Worker.park
 	shm.Wake(addr(&b.park), 1)
 	return true
+}
+
+// sleepers is the word in which worker s says that it sleeps. Where the master
+// assigns, the assigner alone is among those that wakeAny finds, as slot 0, and
+// workers are woken by it.
+func (m *memory) sleepers(s int) *atomic.Uint64 {
+	if m.Assigned && s > 0 {
+		return &m.head.napping[s>>6]
+	}
+	return &m.head.sleeping[s>>6]
 }
 
 // anySleeping reports whether a worker sleeps. One load for up to 63 workers.
@@ -108,7 +118,7 @@ func (m *memory) ringStarving() {
 func (m *memory) wakeEverybody() {
 	for s := range m.Slots {
 		b := &m.slot[s]
-		m.head.sleeping[s>>6].And(^(uint64(1) << (s & 63)))
+		m.sleepers(s).And(^(uint64(1) << (s & 63)))
 		b.park.Add(1)
 		shm.Wake(addr(&b.park), 1<<30)
 		b.done.Add(1)

@@ -145,7 +145,7 @@ func (w *Worker) next(most int) (leaf int, batch uint64) {
 
 // park sleeps until found holds.
 func (w *Worker) park(found func() bool) {
-	word, bit := &w.m.head.sleeping[w.slot>>6], uint64(1)<<(w.slot&63)
+	word, bit := w.m.sleepers(w.slot), uint64(1)<<(w.slot&63)
 	for {
 		bell := w.block.park.Load()
 		word.Or(bit) // SYNC park: announce, look again, sleep
@@ -167,6 +167,9 @@ func (w *Worker) leaving() bool { return w.block.stop.Load() != 0 }
 // find asks the policy where to look until something is found, the higher
 // classes in all places first. What is taken is published.
 func (w *Worker) find(most int) (leaf int, batch uint64) {
+	if w.m.Assigned {
+		return w.takeGiven(most)
+	}
 	used := w.m.head.classes.Load()
 	for c := range sched.Classes {
 		if c != normalClass && used&(1<<c) == 0 {
@@ -204,7 +207,7 @@ func (w *Worker) takeFrom(q, c int, take sched.Take, most int) (leaf int, batch 
 		leaf, batch, w.seen = w.oldest(q, c)
 		return leaf, batch
 	case take.Ranked:
-		leaf, batch = w.m.takeLowest(q, c, take.Least, cursor)
+		leaf, batch = w.m.takeLowest(&w.m.queue[q][c], take.Least, cursor)
 	default:
 		leaf, batch = w.m.queue[q][c].take(cursor, max(1, min(take.Max, most)), take.Half)
 	}

@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/tutti-run/tutti/internal/core"
+	"github.com/tutti-run/tutti/internal/resource"
 )
 
 func TestParse(t *testing.T) {
@@ -29,6 +30,8 @@ func TestParse(t *testing.T) {
 		{"t: : > file", Task{Name: "t", Command: ": > file"}},
 		{"-- mail: x", Task{Command: "mail: x"}},
 		{"n: -- after: x", Task{Name: "n", Command: "after: x"}},
+		{"big: cpus: 2.5 resource: gpu=1, license=2 ./train", Task{Name: "big", CPUs: 2500, Resources: []resource.Request{{Name: "gpu", Units: 1}, {Name: "license", Units: 2}}, Command: "./train"}},
+		{`{"cmd": "y", "cpus": 0.5, "resource": {"license": 2, "gpu": 1}}`, Task{CPUs: 500, Resources: []resource.Request{{Name: "gpu", Units: 1}, {Name: "license", Units: 2}}, Command: "y"}},
 		{"scp host:file .", Task{Command: "scp host:file ."}},
 		{"out/a.o: cc a.c", Task{Name: "out/a.o", Command: "cc a.c"}},
 		{"{ echo a; echo b; }", Task{Command: "{ echo a; echo b; }"}},
@@ -71,12 +74,22 @@ func TestFlaws(t *testing.T) {
 		{"a: after: b,,c x\n", "line 1: after: is followed by names"},
 		{"time: soon x\n", `line 1: time "soon"`},
 		{"time:\n", "line 1: time: is followed by how long"},
+		{"cpus: many x\n", `line 1: cpus: "many": not a number of CPUs; say one such as 4 or 0.5`},
+		{"cpus:\n", "line 1: cpus: is followed by how many CPUs"},
+		{"cpus: 1 cpus: 2 x\n", "line 1: a second cpus"},
+		{"resource:\n", "line 1: resource: is followed by what the task needs"},
+		{"resource: gpu x\n", `line 1: resource: "gpu": not a resource and its number; say NAME=N`},
+		{"resource: gpu=1,gpu=2 x\n", "line 1: resource: gpu: it is there twice"},
+		{"resource: gpu=0.5 x\n", `line 1: resource: gpu: "0.5" is not a number of units; say a whole number from 0 to 1024`},
+		{`{"cmd": "x", "cpus": 0}`, `line 1: cpus: "0": not a number of CPUs`},
+		{`{"cmd": "x", "resource": {"g-u": 1}}`, `line 1: resource: "g-u": not the name of a resource`},
 		{"a: b: x\n", "line 1: a second name, b:; leave one out, or write --"},
 		{"after: a after: b x\n", "line 1: a second after"},
 		{"x$y: z\n", `line 1: "x$y" cannot be a name`},
 		{"echo a \\\n  b\n", "line 1: it ends with a backslash"},
 		{"echo a\x00\n", "line 1: it holds a NUL byte"},
-		{"\n{\"cmd\": 3}\n", "line 2: not a task in JSON: cmd is a number and not a string; expected: {"},
+		{"\n{\"cmd\": 3}\n", "line 2: not a task in JSON: cmd cannot be a number; expected: {"},
+		{`{"cmd": "x", "after": "a"}`, "line 1: not a task in JSON: after cannot be a string; expected: {"},
 		{`{"command": "x"}`, `line 1: not a task in JSON: unknown field "command"; expected: {`},
 		{`{"cmd": "x"`, "line 1: not a task in JSON: "},
 		{`{"name": "x"}`, "line 1: there is no cmd; expected: {"},
@@ -160,8 +173,8 @@ func TestOrder(t *testing.T) {
 		9: "short long alone mid end",
 	} {
 		g := newGraph(t, diamond)
-		s, _ := g.Begin(nil)
-		if got := names(g, s.Order(slots)); got != want {
+		s, _ := g.Begin(nil, nil)
+		if got := names(g, s.Order(slots, nil)); got != want {
 			t.Errorf("%d slots: %s; want %s", slots, got, want)
 		}
 	}
@@ -170,14 +183,14 @@ func TestOrder(t *testing.T) {
 func TestFailedBranch(t *testing.T) {
 	t.Parallel()
 	g := newGraph(t, diamond)
-	s, _ := g.Begin(nil)
-	if i, ok := s.Next(); !ok || g.Tasks[i].Name != "short" {
+	s, _ := g.Begin(nil, nil)
+	if i, ok := s.Next(nil); !ok || g.Tasks[i].Name != "short" {
 		t.Fatal(i, ok)
 	}
 	if got := names(g, s.Ended(0, false)); got != "mid end" {
 		t.Errorf("unmet: %s", got)
 	}
-	if got := names(g, s.Order(1)); got != "long alone" || s.Left() != 0 {
+	if got := names(g, s.Order(1, nil)); got != "long alone" || s.Left() != 0 {
 		t.Errorf("then %s, left %d", got, s.Left())
 	}
 }
@@ -190,14 +203,14 @@ func TestDoneBefore(t *testing.T) {
 	s, before := g.Begin(func(i int) bool {
 		asked = append(asked, i)
 		return g.Tasks[i].Name != "short"
-	})
+	}, nil)
 	if got := names(g, before); got != "long alone" {
 		t.Errorf("before: %s", got)
 	}
 	if got := names(g, asked); got != "short long alone" {
 		t.Errorf("asked: %s", got)
 	}
-	if got := names(g, s.Order(1)); got != "short mid end" || s.Left() != 0 {
+	if got := names(g, s.Order(1, nil)); got != "short mid end" || s.Left() != 0 {
 		t.Errorf("then %s, left %d", got, s.Left())
 	}
 }
@@ -209,14 +222,14 @@ func TestRandomRuns(t *testing.T) {
 	for seed := range uint64(300) {
 		random := rand.New(rand.NewPCG(seed, 0))
 		g := randomGraph(t, random, 1+random.IntN(40))
-		s, before := g.Begin(func(int) bool { return random.IntN(4) == 0 })
+		s, before := g.Begin(func(int) bool { return random.IntN(4) == 0 }, nil)
 		good, over := map[int]bool{}, len(before)
 		for _, i := range before {
 			good[i] = true
 		}
 		var running []int
 		for {
-			i, ok := s.Next()
+			i, ok := s.Next(nil)
 			if ok {
 				running = append(running, i)
 				for _, j := range g.after[i] {
@@ -280,8 +293,8 @@ func FuzzParse(f *testing.F) {
 		if err != nil {
 			return
 		}
-		s, _ := g.Begin(nil)
-		if n := len(s.Order(3)); n != len(tasks) {
+		s, _ := g.Begin(nil, nil)
+		if n := len(s.Order(3, nil)); n != len(tasks) {
 			t.Errorf("%q: %d of %d tasks ran", text, n, len(tasks))
 		}
 	})
@@ -299,6 +312,18 @@ func BenchmarkLoad100k(b *testing.B) {
 	}
 	for b.Loop() {
 		g := newGraph(b, text.String())
-		g.Begin(nil)
+		g.Begin(nil, nil)
+	}
+}
+
+// A task that needs much has its turn, however many small ones are ready; what it does
+// not need others use meanwhile.
+func TestNeeds(t *testing.T) {
+	t.Parallel()
+	g := newGraph(t, "s1: time: 9 x\ns2: time: 8 x\nbig: time: 7 x\ns3: time: 6 x\ns4: time: 5 x\ngpu: time: 4 x\nnone: time: 3 x\n")
+	needs := []resource.Units{{1, 0}, {1, 0}, {2, 0}, {1, 0}, {1, 0}, {0, 1}, nil}
+	s, _ := g.Begin(nil, needs)
+	if got, want := names(g, s.Order(9, resource.Units{2, 1})), "s1 s2 gpu none big s3 s4"; got != want {
+		t.Errorf("%s; want %s", got, want)
 	}
 }

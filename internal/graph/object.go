@@ -10,20 +10,23 @@ import (
 	"strings"
 
 	"github.com/tutti-run/tutti/internal/core"
+	"github.com/tutti-run/tutti/internal/resource"
 )
 
 // object is a task as JSON. What is left out is nil.
 type object struct {
-	Name    *string           `json:"name"`
-	Cmd     *string           `json:"cmd"`
-	After   []string          `json:"after"`
-	Seconds *float64          `json:"seconds"`
-	Cwd     *string           `json:"cwd"`
-	Env     map[string]string `json:"env"`
+	Name     *string                `json:"name"`
+	Cmd      *string                `json:"cmd"`
+	After    []string               `json:"after"`
+	Seconds  *float64               `json:"seconds"`
+	Cwd      *string                `json:"cwd"`
+	Env      map[string]string      `json:"env"`
+	CPUs     *json.Number           `json:"cpus"`
+	Resource map[string]json.Number `json:"resource"`
 }
 
 // objectForm is what is expected of a line of JSON.
-const objectForm = `{"name": "b", "cmd": "make b", "after": ["a"], "seconds": 30, "cwd": "dir", "env": {"A": "1"}}, where all but cmd may be left out`
+const objectForm = `{"name": "b", "cmd": "make b", "after": ["a"], "seconds": 30, "cwd": "dir", "env": {"A": "1"}, "cpus": 4, "resource": {"gpu": 1}}, where all but cmd may be left out`
 
 // isObject reports whether a line is JSON: a group of shell commands has no quote
 // there.
@@ -74,12 +77,35 @@ func parseObject(line string) (t Task, flaw string) {
 		}
 		t.Env = append(t.Env, name+"="+o.Env[name])
 	}
+	if flaw := t.readNeeds(&o); flaw != "" {
+		return t, flaw
+	}
 	for _, text := range append([]string{t.Command, t.Dir}, t.Env...) {
 		if strings.IndexByte(text, 0) >= 0 {
 			return t, nulFlaw
 		}
 	}
 	return t, ""
+}
+
+// readNeeds reads what the task needs.
+func (t *Task) readNeeds(o *object) (flaw string) {
+	var err error
+	if o.CPUs != nil {
+		if t.CPUs, err = resource.ParseCPUs(o.CPUs.String()); err != nil {
+			return "cpus: " + err.Error()
+		}
+	}
+	var list []string
+	for _, name := range slices.Sorted(maps.Keys(o.Resource)) {
+		list = append(list, name+"="+o.Resource[name].String())
+	}
+	if len(list) > 0 {
+		if t.Resources, err = resource.ParseRequests(strings.Join(list, ",")); err != nil {
+			return "resource: " + err.Error()
+		}
+	}
+	return ""
 }
 
 // timeMax is the longest time of a task, in seconds: a hundred years.
@@ -89,7 +115,7 @@ const timeMax = 36500 * 24 * 3600
 func objectFlaw(err error) string {
 	why := strings.TrimPrefix(err.Error(), "json: ")
 	if kind, ok := errors.AsType[*json.UnmarshalTypeError](err); ok {
-		why = fmt.Sprintf("%s is a %s and not a %s", kind.Field, kind.Value, kind.Type)
+		why = fmt.Sprintf("%s cannot be a %s", kind.Field, kind.Value)
 	}
 	return fmt.Sprintf("not a task in JSON: %s; expected: %s", why, objectForm)
 }

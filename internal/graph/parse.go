@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"github.com/tutti-run/tutti/internal/core"
+	"github.com/tutti-run/tutti/internal/resource"
 )
 
 // Task is one task as it stands in the file.
@@ -16,6 +17,9 @@ type Task struct {
 	Time    core.Span // 0: not known
 	Dir     string    // to run it in; "" that of the run
 	Env     []string  // NAME=value, in the order of the names
+	// CPUs that it takes, in thousandths; 0: nothing is said.
+	CPUs      int64
+	Resources []resource.Request // nil: nothing is said
 }
 
 // Title is what people know the task by.
@@ -79,7 +83,7 @@ func parseLine(line string) (t Task, flaw string) {
 			break
 		}
 		kind := field
-		if field != "after" && field != "time" {
+		if !isField(field) {
 			kind = "name"
 		}
 		if seen[kind] {
@@ -97,7 +101,7 @@ func parseLine(line string) (t Task, flaw string) {
 // commandFlaw says what is wrong with a command; "" nothing.
 func commandFlaw(command string) string {
 	if command == "" {
-		return "there is no command; expected: name: after: other,names time: 30 command, where all but the command may be left out"
+		return "there is no command; expected: name: after: other,names time: 30 command, where all but the command may be left out, cpus: 4 and resource: gpu=1 besides"
 	}
 	bare := strings.TrimRight(command, `\`)
 	if (len(command)-len(bare))%2 == 1 {
@@ -123,21 +127,52 @@ func (t *Task) read(kind, field, rest string) (left, flaw string) {
 		}
 		t.Time = span
 		return left, ""
+	case "cpus":
+		word, left := cutWord(rest)
+		if word == "" {
+			return "", "cpus: is followed by how many CPUs the task takes, as in cpus: 4 or cpus: 0.5"
+		}
+		var err error
+		if t.CPUs, err = resource.ParseCPUs(word); err != nil {
+			return "", "cpus: " + err.Error()
+		}
+		return left, ""
+	case "resource":
+		list, left := cutList(rest)
+		if list == "" {
+			return "", "resource: is followed by what the task needs, as in resource: gpu=1,license=2"
+		}
+		var err error
+		if t.Resources, err = resource.ParseRequests(list); err != nil {
+			return "", "resource: " + err.Error()
+		}
+		return left, ""
 	}
+	list, left := cutList(rest)
+	for name := range strings.SplitSeq(list, ",") {
+		if flaw := nameFlaw(name); flaw != "" {
+			return "", "after: is followed by names with commas between, as in after: build,fetch; " + flaw
+		}
+		t.After = append(t.After, name)
+	}
+	return left, ""
+}
+
+// cutList cuts words off that have commas between; a blank may follow a comma.
+func cutList(s string) (list, rest string) {
 	for {
 		var word string
-		word, rest = cutWord(rest)
-		list, more := strings.CutSuffix(word, ",")
-		for name := range strings.SplitSeq(list, ",") {
-			if flaw := nameFlaw(name); flaw != "" {
-				return "", "after: is followed by names with commas between, as in after: build,fetch; " + flaw
-			}
-			t.After = append(t.After, name)
-		}
-		if !more {
-			return rest, ""
+		word, s = cutWord(s)
+		list += word
+		if !strings.HasSuffix(word, ",") {
+			return list, s
 		}
 	}
+}
+
+// isField reports whether a word is the name of a field.
+func isField(word string) bool {
+	return word == "after" || word == "time" || word == "cpus" || word == "resource"
 }
 
 // nameFlaw says what is wrong with a name; "" nothing.
@@ -145,7 +180,7 @@ func nameFlaw(name string) string {
 	if name == "" {
 		return "there is a name missing"
 	}
-	if name == "after" || name == "time" {
+	if isField(name) {
 		return fmt.Sprintf("%q cannot be a name: %s: begins a field", name, name)
 	}
 	for _, c := range name {

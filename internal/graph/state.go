@@ -6,26 +6,33 @@ import (
 	"slices"
 
 	"github.com/tutti-run/tutti/internal/core"
+	"github.com/tutti-run/tutti/internal/resource"
 )
 
 // State is a run of a graph: what has ended, and what may start. The zero value is
 // none; see [Graph.Begin].
 type State struct {
 	g     *Graph
-	waits []int32 // how many tasks that have not ended task i waits for; -1: it is over
-	ready queue
-	left  int // tasks that are not over
+	waits []int32          // how many tasks that have not ended task i waits for; -1: it is over
+	line  *resource.Line   // of those that may start
+	needs []resource.Units // by task; nil: nothing
+	class []int            // in the line, by task; nil: likewise
+	left  int              // tasks that are not over
 }
 
 // Begin begins a run. A task of which done says that an earlier run did it is over
 // from the start, if all that it waits for is; done is asked only then, once a task,
 // in an order in which each comes behind what it waits for. before are those tasks.
-func (g *Graph) Begin(done func(i int) bool) (s *State, before []int) {
-	s = &State{g: g, waits: make([]int32, len(g.Tasks)), left: len(g.Tasks)}
+// needs are what the tasks need to run, one for each; nil: nothing.
+func (g *Graph) Begin(done func(i int) bool, needs []resource.Units) (s *State, before []int) {
+	s = &State{g: g, waits: make([]int32, len(g.Tasks)), left: len(g.Tasks), line: resource.NewLine(g.rank), needs: needs}
+	s.line.Class(nil)
+	for _, need := range needs {
+		s.class = append(s.class, s.line.Class(need))
+	}
 	for i, after := range g.after {
 		s.waits[i] = int32(len(after))
 	}
-	s.ready.rank = g.rank
 	for _, i := range g.order {
 		if s.waits[i] > 0 {
 			continue
@@ -38,19 +45,29 @@ func (g *Graph) Begin(done func(i int) bool) (s *State, before []int) {
 			}
 			continue
 		}
-		s.ready.tasks = append(s.ready.tasks, i)
+		s.push(i)
 	}
-	heap.Init(&s.ready)
 	return s, before
 }
 
-// Next takes the task that is to start next; false while none may.
-func (s *State) Next() (i int, ok bool) {
-	if len(s.ready.tasks) == 0 {
-		return 0, false
+// push notes that a task may start.
+func (s *State) push(i int32) {
+	class := 0
+	if s.class != nil {
+		class = s.class[i]
 	}
-	return int(heap.Pop(&s.ready).(int32)), true
+	s.line.Push(class, i)
 }
+
+// Next takes the task that is to start next with what is free; false while none may.
+func (s *State) Next(free resource.Units) (i int, ok bool) { return s.line.Next(free) }
+
+// Wanted is what the task needs that has waited longest for more than is free, as the
+// last Next saw it; nil: none has to.
+func (s *State) Wanted() resource.Units { return s.line.First() }
+
+// Again notes that a task that Next gave may start once more.
+func (s *State) Again(i int) { s.push(int32(i)) }
 
 // Left is how many tasks are not over: those that run, that may start and that wait.
 func (s *State) Left() int { return s.left }
@@ -65,7 +82,7 @@ func (s *State) Ended(i int, ok bool) (unmet []int) {
 				continue
 			}
 			if s.waits[j]--; s.waits[j] == 0 {
-				heap.Push(&s.ready, j)
+				s.push(j)
 			}
 		}
 		return nil
@@ -90,17 +107,22 @@ func (s *State) over(i int32) {
 	s.left--
 }
 
-// Order is the order in which so many slots would start the tasks that are left, if
-// each took the time that is thought, and none failed. It uses the state up.
-func (s *State) Order(slots int) []int {
+// Order is the order in which so many slots, with so much free, would start the tasks
+// that are left, if each took the time that is thought, and none failed. It uses the
+// state up.
+func (s *State) Order(slots int, free resource.Units) []int {
+	free = slices.Clone(free)
 	order := make([]int, 0, s.left)
 	var running ends
 	now := core.Time(0)
 	for {
 		for len(running) < slots {
-			i, ok := s.Next()
+			i, ok := s.Next(free)
 			if !ok {
 				break
+			}
+			if s.needs != nil {
+				free.Take(s.needs[i])
 			}
 			order = append(order, i)
 			heap.Push(&running, end{now + core.Time(s.g.time(int32(i))), i})
@@ -110,35 +132,11 @@ func (s *State) Order(slots int) []int {
 		}
 		e := heap.Pop(&running).(end)
 		now = e.at
+		if s.needs != nil {
+			free.Give(s.needs[e.task])
+		}
 		s.Ended(e.task, true)
 	}
-}
-
-// queue is a heap of tasks, the one with the longest way to the end first.
-type queue struct {
-	tasks []int32
-	rank  []int64
-}
-
-// Len is part of heap.Interface, as are the others.
-func (q *queue) Len() int { return len(q.tasks) }
-
-func (q *queue) Less(a, b int) bool {
-	i, j := q.tasks[a], q.tasks[b]
-	return cmp.Or(cmp.Compare(q.rank[j], q.rank[i]), cmp.Compare(i, j)) < 0
-}
-
-func (q *queue) Swap(a, b int) { q.tasks[a], q.tasks[b] = q.tasks[b], q.tasks[a] }
-
-// Push is part of heap.Interface.
-func (q *queue) Push(x any) { q.tasks = append(q.tasks, x.(int32)) }
-
-// Pop is part of heap.Interface.
-func (q *queue) Pop() any {
-	last := len(q.tasks) - 1
-	i := q.tasks[last]
-	q.tasks = q.tasks[:last]
-	return i
 }
 
 // end is when a task ends.

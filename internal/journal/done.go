@@ -1,11 +1,8 @@
 package journal
 
 import (
-	"bytes"
 	"crypto/sha256"
-	"encoding/binary"
 	"math/bits"
-	"slices"
 	"strconv"
 	"strings"
 )
@@ -16,7 +13,8 @@ type Options struct {
 }
 
 // Done is what earlier runs finished: a multiset of commands. Each finished job
-// takes 24 bytes, whatever its command's length. It is used by one goroutine; a
+// takes 16 bytes, and some 40 more once one was asked for that stands elsewhere in the
+// log than in the inputs, whatever its command's length. It is used by one goroutine; a
 // nil Done is empty.
 //
 // What a task is, is its command's text. The same text several times is counted,
@@ -32,15 +30,19 @@ type Done struct {
 	// Torn is what was cut off the log's end, or nil.
 	Torn *TornError
 
-	keys   []key    // sorted, each once
-	counts []uint32 // how many jobs of keys[i] are finished and not yet asked for
-	left   int
+	left int // jobs that are finished and were not asked for yet
 
-	// Keys are as good as random, so their first bits say about where one is:
-	// begins[b] is where the keys begin whose first bits are b or more.
-	begins []uint32
-	shift  int // by which a key's first 64 bits become its first bits
+	// Inputs mostly come again in their order, which is about that of the log; so the
+	// next one asked for stands near the last one's place. That is looked at first, and
+	// costs a tenth of a search in a large table.
+	log    []key          // in the log's order; those before next were asked for
+	next   int            // and
+	taken  uint64         // a bit each for those from next on: they were, too
+	counts map[key]uint32 // in the place of log, once one was asked for that is not near; never 0
 }
+
+// near is how many keys are looked at.
+const near = 64
 
 // key is a command's identity. 128 bits, because a collision would silently skip
 // a job: that any two of 10 million collide has a chance of about 10^-25.
@@ -69,15 +71,47 @@ func (d *Done) Has(seq int64, command string) bool {
 }
 
 func (d *Done) takeOut(k key) bool {
-	b := k.first() >> d.shift
-	from, to := d.begins[b], d.begins[b+1]
-	i, ok := slices.BinarySearchFunc(d.keys[from:to], k, compareKeys)
-	if i += int(from); !ok || d.counts[i] == 0 {
-		return false
+	if d.counts == nil {
+		if d.takeNear(k) {
+			return true
+		}
+		d.count()
 	}
-	d.counts[i]--
+	switch n := d.counts[k]; n {
+	case 0:
+		return false
+	case 1:
+		delete(d.counts, k)
+	default:
+		d.counts[k] = n - 1
+	}
 	d.left--
 	return true
+}
+
+// takeNear takes k out if it is near where the last one was.
+func (d *Done) takeNear(k key) bool {
+	for i, other := range d.log[d.next:min(d.next+near, len(d.log))] {
+		if bit := uint64(1) << i; d.taken&bit == 0 && other == k {
+			d.taken |= bit
+			passed := bits.TrailingZeros64(^d.taken)
+			d.next, d.taken = d.next+passed, d.taken>>passed
+			d.left--
+			return true
+		}
+	}
+	return false
+}
+
+// count makes a table of what was not asked for yet.
+func (d *Done) count() {
+	d.counts = make(map[key]uint32, d.left)
+	for i, k := range d.log[d.next:] {
+		if i >= near || d.taken>>i&1 == 0 {
+			d.counts[k]++
+		}
+	}
+	d.log = nil
 }
 
 // Len is how many finished jobs have not been asked for. What is left when the
@@ -89,27 +123,6 @@ func (d *Done) Len() int {
 	return d.left
 }
 
-// first are the first 64 bits, in the order of the keys.
-func (k key) first() uint64 { return binary.BigEndian.Uint64(k[:]) }
-
-// index makes begins: about one key a beginning.
-func (d *Done) index() {
-	width := max(1, bits.Len(uint(len(d.keys))))
-	d.shift = 64 - width
-	d.begins = make([]uint32, 1<<width+1)
-	next := 0
-	for i, k := range d.keys {
-		for b := int(k.first() >> d.shift); next <= b; next++ {
-			d.begins[next] = uint32(i)
-		}
-	}
-	for ; next < len(d.begins); next++ {
-		d.begins[next] = uint32(len(d.keys))
-	}
-}
-
-func compareKeys(a, b key) int { return bytes.Compare(a[:], b[:]) }
-
 // attempt is one job of one run of the inputs.
 type attempt struct {
 	key key
@@ -119,6 +132,7 @@ type attempt struct {
 // collector builds a Done from a log's entries.
 type collector struct {
 	finished []key
+	seqs     []int64              // of finished
 	failed   map[attempt]struct{} // failed, and not succeeded since
 }
 
@@ -130,7 +144,7 @@ func (c *collector) addKey(k key, seq int64, ok bool) {
 	a := attempt{k, seq}
 	if ok {
 		delete(c.failed, a)
-		c.finished = append(c.finished, a.key)
+		c.finished, c.seqs = append(c.finished, k), append(c.seqs, seq)
 		return
 	}
 	if c.failed == nil {
@@ -140,21 +154,26 @@ func (c *collector) addKey(k key, seq int64, ok bool) {
 }
 
 func (c *collector) done(o Options) *Done {
+	finished := c.succeeded()
 	if !o.RetryFailed {
 		for a := range c.failed {
-			c.finished = append(c.finished, a.key) // sorted below
+			finished = append(finished, a.key)
 		}
 	}
-	slices.SortFunc(c.finished, compareKeys)
-	d := &Done{keys: c.finished[:0], left: len(c.finished)}
-	for _, k := range c.finished {
-		if n := len(d.keys); n > 0 && d.keys[n-1] == k {
-			d.counts[n-1]++
-			continue
-		}
-		d.keys = append(d.keys, k) // in place: never ahead of what is read
-		d.counts = append(d.counts, 1)
+	return &Done{log: finished, left: len(finished)}
+}
+
+// succeeded is what succeeded and did not fail since, as a task may that is run again
+// because one before it has changed.
+func (c *collector) succeeded() []key {
+	if len(c.failed) == 0 {
+		return c.finished
 	}
-	d.index()
-	return d
+	kept := make([]key, 0, len(c.finished))
+	for i, k := range c.finished {
+		if _, since := c.failed[attempt{k, c.seqs[i]}]; !since {
+			kept = append(kept, k)
+		}
+	}
+	return kept
 }

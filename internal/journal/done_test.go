@@ -2,6 +2,8 @@ package journal
 
 import (
 	"fmt"
+	"math/rand/v2"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -47,6 +49,7 @@ func TestDone(t *testing.T) {
 		{"killed", "1/a/-9", "1/a", "d", "r", 0},
 		{"failed, then retried", "1/a/1 1/a", "1/a 2/a", "dr", "dr", 0},
 		{"failed twice", "1/a/1 1/a/2", "1/a 2/a", "dr", "rr", 0},
+		{"succeeded, then failed", "1/a 2/b 1/a/1", "1/a 2/b 3/a", "ddr", "rdr", 0},
 		{"two equal ones failed", "1/a/1 2/a/1", "1/a 2/a 3/a", "ddr", "rrr", 0},
 		{"the number is part of the task", "1/PARALLEL_SEQ 3/PARALLEL_SEQ", "1/PARALLEL_SEQ 2/PARALLEL_SEQ 3/PARALLEL_SEQ", "drd", "drd", 0},
 	} {
@@ -76,22 +79,54 @@ func TestDone(t *testing.T) {
 	}
 }
 
-// TestDoneAgainstMap compares many commands with a map of strings.
+// TestDoneAgainstMap compares many commands with a map of strings: in about the order of
+// the log, with some that are far from their place, some that are not in it, and some twice.
 func TestDoneAgainstMap(t *testing.T) {
 	t.Parallel()
+	for seed := range uint64(50) {
+		rnd := rand.New(rand.NewPCG(seed, 1))
+		var c collector
+		want := map[string]int{}
+		var log []string
+		for i := range int64(500) {
+			log = append(log, fmt.Sprint("cmd ", i-rnd.Int64N(2)))
+			c.add(Entry{Seq: i + 1, Command: log[i]})
+			want[log[i]]++
+		}
+		asked := slices.Clone(log)
+		for i := range asked { // as jobs end that run beside each other
+			j := min(i+rnd.IntN(3), len(asked)-1)
+			asked[i], asked[j] = asked[j], asked[i]
+		}
+		far := rnd.IntN(2) * rnd.IntN(400)
+		asked = slices.Insert(asked, far, fmt.Sprint("cmd ", far+90), "none of them", log[far])
+		d := c.done(Options{})
+		for i, command := range asked {
+			if got := d.Has(int64(i)+1, command); got != (want[command] > 0) {
+				t.Fatalf("seed %d: job %d %q: %v, %d are left", seed, i, command, got, want[command])
+			}
+			want[command]--
+		}
+		if d.Len() != 0 {
+			t.Errorf("seed %d: %d are left", seed, d.Len())
+		}
+	}
+}
+
+// TestDoneStaysNear has inputs in the order of the log but for neighbours: no table is made.
+func TestDoneStaysNear(t *testing.T) {
+	t.Parallel()
 	var c collector
-	want := map[string]int{}
-	for i := range int64(5000) {
-		command := fmt.Sprint("cmd ", i*i%997)
-		c.add(Entry{Seq: i + 1, Command: command})
-		want[command]++
+	for i := range int64(1000) {
+		c.add(Entry{Seq: i ^ 7, Command: fmt.Sprint(i ^ 7)})
 	}
 	d := c.done(Options{})
-	for i := range int64(10000) {
-		command := fmt.Sprint("cmd ", i%1000)
-		if got := d.Has(i+1, command); got != (want[command] > 0) {
-			t.Fatalf("job %d %q: %v, %d are left", i, command, got, want[command])
+	for i := range int64(1000) {
+		if !d.Has(i, fmt.Sprint(i)) {
+			t.Fatalf("job %d is not done", i)
 		}
-		want[command]--
+	}
+	if d.counts != nil || d.Len() != 0 {
+		t.Errorf("a table was made, or something is left: %d", d.Len())
 	}
 }

@@ -150,12 +150,17 @@ func (r *Recorder) Fault() error {
 // why not all was written, unless Fault has told it.
 func (r *Recorder) Close(e RunEnd) error {
 	r.json('E', e)
+	fault := r.stop()
+	return errors.Join(r.Fault(), fault)
+}
+
+// stop ends the journal where it stands, once that is on the disk.
+func (r *Recorder) stop() error {
 	close(r.quit)
 	<-r.done
 	r.sync()
-	fault := r.Fault()
 	for _, f := range r.sides {
 		_ = f.Close()
 	}
-	return errors.Join(fault, r.file.Close())
+	return r.file.Close()
 }

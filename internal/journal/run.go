@@ -45,6 +45,8 @@ type Run struct {
 	RerunOf int `json:"rerun_of,omitempty"`
 	// OnlyFailed says that of RerunOf only what had failed is run.
 	OnlyFailed bool `json:"only_failed,omitempty"`
+	// Template is what its jobs have in common but for their inputs: see Past.
+	Template string `json:"template,omitempty"`
 }
 
 // What Run.Stdin may be beside a path.
@@ -62,6 +64,15 @@ type RunEnd struct {
 	End  time.Time `json:"end"`
 	Code int       `json:"code"`          // exit code
 	Why  string    `json:"why,omitempty"` // what ended it early: a signal, --halt
+	// Guess is what was said at its begin of how long it would take; nil: nothing.
+	Guess *RunGuess `json:"guess,omitempty"`
+}
+
+// RunGuess is a forecast of a run's end, and what came of it. All are seconds.
+type RunGuess struct {
+	Left   float64 `json:"left"`   // said
+	Within float64 `json:"within"` // the error that was said with it
+	Took   float64 `json:"took"`   // from then on
 }
 
 // again is what is noted when a run is resumed.
@@ -108,10 +119,15 @@ type Job struct {
 	Key     Key
 	Attempt int64         // of all attempts the one that counted, from 1
 	CPU     time.Duration // of the command and all that it waited for
+	Memory  int64         // bytes: the most that one of its processes held; 0: not known
+	Size    int64         // bytes of the files that its inputs name; 0: not known
+	Guess   time.Duration // what it was expected to take; below 0: nothing was
 	How     string        // "": by itself; else a word: timeout, lost, …
 }
 
-var castagnoli = crc32.MakeTable(crc32.Castagnoli)
+// checksum is of the Castagnoli kind. The table is made when it is first needed: a worker
+// process, which starts as quickly as it can, has no journal.
+func checksum(b []byte) uint32 { return crc32.Checksum(b, crc32.MakeTable(crc32.Castagnoli)) }
 
 // appendLine appends a line of a kind.
 func appendLine(b []byte, kind byte, payload []byte) []byte {
@@ -119,7 +135,7 @@ func appendLine(b []byte, kind byte, payload []byte) []byte {
 	b = append(b, "00000000 "...)
 	b = append(b, kind, '\t')
 	b = append(b, payload...)
-	sum := crc32.Checksum(b[at+9:], castagnoli)
+	sum := checksum(b[at+9:])
 	hex.Encode(b[at:], []byte{byte(sum >> 24), byte(sum >> 16), byte(sum >> 8), byte(sum)})
 	return append(b, '\n')
 }
@@ -135,7 +151,7 @@ func parseLine(line []byte) (kind byte, payload []byte, ok bool) {
 		return 0, nil, false
 	}
 	want := uint32(sum[0])<<24 | uint32(sum[1])<<16 | uint32(sum[2])<<8 | uint32(sum[3])
-	return line[9], line[11:], crc32.Checksum(line[9:], castagnoli) == want
+	return line[9], line[11:], checksum(line[9:]) == want
 }
 
 func appendJSON(b []byte, kind byte, v any) ([]byte, error) {
@@ -150,7 +166,10 @@ func appendJSON(b []byte, kind byte, v any) ([]byte, error) {
 // need not look at the rest.
 //
 //	key (32 hex digits), tab, + or - (it failed), seq, attempt, exit, signal,
-//	start and runtime in ms, bytes of output, CPU in ms, how it ended, command
+//	start and runtime in ms, bytes of output, used, how it ended, command
+//
+// used is the CPU time in ms and, behind commas, what older journals lack: the memory
+// in KiB, the size of the input, the guess in ms.
 const jobColumns = 12
 
 // appendTo appends a job's line.
@@ -162,8 +181,18 @@ func (j *Job) appendTo(b []byte) []byte {
 	}
 	p = append(p, '\t', outcome)
 	for _, n := range []int64{j.Seq, j.Attempt, int64(j.Exit), int64(j.Signal), j.Start.UnixMilli(),
-		j.Runtime.Milliseconds(), j.Receive, j.CPU.Milliseconds()} {
+		j.Runtime.Milliseconds(), j.Receive} {
 		p = append(p, '\t')
+		p = strconv.AppendInt(p, n, 10)
+	}
+	p = append(p, '\t')
+	p = strconv.AppendInt(p, j.CPU.Milliseconds(), 10)
+	guess := int64(-1)
+	if j.Guess >= 0 {
+		guess = j.Guess.Milliseconds()
+	}
+	for _, n := range []int64{j.Memory >> 10, j.Size, guess} {
+		p = append(p, ',')
 		p = strconv.AppendInt(p, n, 10)
 	}
 	p = append(p, '\t')
@@ -199,17 +228,40 @@ func parseJob(payload []byte) (j Job, ok bool) {
 	if j.Key, _, _, ok = parseKey(payload); !ok {
 		return j, false
 	}
-	var n [8]int64
+	var n [7]int64
 	for i := range n {
 		var err error
 		if n[i], err = strconv.ParseInt(string(f[2+i]), 10, 64); err != nil {
 			return j, false
 		}
 	}
+	if !j.parseUsed(string(f[9])) {
+		return j, false
+	}
 	j.Seq, j.Attempt, j.Exit, j.Signal = n[0], n[1], int(n[2]), int(n[3])
 	j.Start, j.Runtime = time.UnixMilli(n[4]), time.Duration(n[5])*time.Millisecond
-	j.Receive, j.CPU = n[6], time.Duration(n[7])*time.Millisecond
+	j.Receive = n[6]
 	j.How, j.Host = string(f[10]), ":"
 	j.Command = string(bytes.ReplaceAll(f[11], []byte{0}, []byte("\n")))
 	return j, true
+}
+
+// parseUsed reads the column of what a job used.
+func (j *Job) parseUsed(column string) bool {
+	n := [4]int64{3: -1} // what is not there is not known
+	for i := range n {
+		var one string
+		var more bool
+		one, column, more = strings.Cut(column, ",")
+		var err error
+		if n[i], err = strconv.ParseInt(one, 10, 64); err != nil {
+			return false
+		}
+		if !more {
+			break
+		}
+	}
+	j.CPU, j.Memory, j.Size = time.Duration(n[0])*time.Millisecond, n[1]<<10, n[2]
+	j.Guess = time.Duration(n[3]) * time.Millisecond
+	return true
 }

@@ -32,7 +32,7 @@ var where = NewIdentity("/f", nil)
 func ranJob(seq int64, command string, exit int) Job {
 	return Job{
 		Entry: Entry{Seq: seq, Host: ":", Start: time.UnixMilli(1e12 + seq), Runtime: 5 * time.Millisecond, Receive: 9, Exit: exit, Command: command},
-		Key:   where.Key(seq, "", command), Attempt: 1, CPU: 3 * time.Millisecond,
+		Key:   where.Key(seq, "", command), Attempt: 1, CPU: 3 * time.Millisecond, Memory: 5 << 20, Size: 77, Guess: 4 * time.Millisecond,
 	}
 }
 

@@ -14,7 +14,7 @@ import (
 )
 
 // Runs are the journals of runs in a folder. The file of run 7 is "7.run", and what it
-// read from standard input "7.in".
+// read from standard input "7.in". The folder history has which runs have which template.
 type Runs struct{ folder string }
 
 // RunsFolder is where a user's journals are: $XDG_STATE_HOME/tutti, or in its place
@@ -101,6 +101,12 @@ func (s *Runs) Begin(r Run) (rec *Recorder, id int, stdin *os.File, err error) {
 	rec = newRecorder(f, sides...)
 	r.Format, r.ID = runFormat, id
 	rec.json('R', r)
+	if err = rec.Fault(); err != nil { // without its first line it is the journal of nothing
+		_ = rec.stop()
+		_ = errors.Join(removed(s.StdinPath(id)), removed(s.path(id)))
+		return nil, 0, nil, err
+	}
+	s.index(r.Template, id)
 	return rec, id, stdin, nil
 }
 
@@ -144,16 +150,29 @@ func (s *Runs) Read(id int, job func(Job)) (*Record, error) {
 
 // Failed are the jobs of a run that failed and did not succeed since.
 func (s *Runs) Failed(id int) (*Done, error) {
+	var c collector
+	err := s.collect(id, &c)
+	return c.onlyFailed(), err
+}
+
+// Succeeded are the jobs of a run that succeeded and did not fail since.
+func (s *Runs) Succeeded(id int) (*Done, error) {
+	var c collector
+	err := s.collect(id, &c)
+	return c.done(Options{RetryFailed: true}), err
+}
+
+// collect brings the jobs of a run together.
+func (s *Runs) collect(id int, to *collector) error {
 	f, err := os.Open(s.path(id))
 	if err != nil {
-		return nil, err
+		return err
 	}
 	defer f.Close()
-	var c collector
-	if _, err := readRun(f, c.addLine); err != nil {
-		return nil, fmt.Errorf("%s: %w", s.path(id), err)
+	if _, err := readRun(f, to.addLine); err != nil {
+		return fmt.Errorf("%s: %w", s.path(id), err)
 	}
-	return c.onlyFailed(), nil
+	return nil
 }
 
 // Resume goes on with a run, and tells what is done of it. The error is ErrInUse while
@@ -245,7 +264,7 @@ func (s *Runs) Clean(b Bounds, now time.Time) error {
 			return err
 		}
 	}
-	return nil
+	return s.cleanIndex(b.Age, now)
 }
 
 func removed(path string) error {

@@ -11,7 +11,7 @@ import (
 // means --pipe. Call it once, after the flags were read.
 func (m *Map) Check() error {
 	m.settleFirst()
-	for _, check := range []func() error{m.checkOutput, m.checkPipe, m.checkRecords, m.checkPersistent, m.checkRest} {
+	for _, check := range []func() error{m.checkOutput, m.checkPipe, m.checkRecords, m.checkResources, m.checkPersistent, m.checkTurns, m.checkGroups, m.checkRest} {
 		if err := check(); err != nil {
 			return err
 		}
@@ -179,6 +179,22 @@ func (m *Map) checkRecords() error {
 	return nil
 }
 
+// checkResources refuses to have jobs wait for each other that all read at once.
+func (m *Map) checkResources() error {
+	for _, o := range []struct {
+		on   bool
+		name string
+	}{{m.RoundRobin, "--round-robin"}, {m.Tee, "--tee"}, {m.Given("shard"), "--shard"}, {m.Given("bin"), "--bin"}} {
+		if o.on && len(m.Resource) > 0 {
+			return clash("--resource", o.name, "jobs that all read at the same time cannot wait for each other's")
+		}
+	}
+	if m.Tee && m.Given("cpus") {
+		return clash("--cpus", "--tee", "there all jobs run at the same time")
+	}
+	return nil
+}
+
 func (m *Map) checkRest() error {
 	switch {
 	case m.tollef && !m.gnu:
@@ -189,8 +205,14 @@ func (m *Map) checkRest() error {
 		return errors.New("--arg-sep and --arg-file-sep need a word; say one that the command does not hold")
 	case m.ArgSep == m.ArgFileSep:
 		return fmt.Errorf("--arg-sep and --arg-file-sep are both %q; say two words", m.ArgSep)
-	case m.Given("seed") && !m.Shuffle:
-		return errors.New("--seed chooses a random order, and none was asked for; add --shuf")
+	case m.Given("seed") && !m.Shuffle && m.Order != "random":
+		return errors.New("--seed chooses a random order, and none was asked for; add --shuf or --order random")
+	case m.Given("order") && m.Shuffle:
+		return clash("--order", "--shuf", "each says in which order jobs start")
+	case m.Given("order") && m.Interactive:
+		return clash("--order", "--interactive", "questions come in the order of the inputs")
+	case m.Given("order") && (m.Pipe || m.PipePart):
+		return clash("--order", "--pipe", "blocks start as they are read")
 	case m.Given("retry-on") && m.Given("retries") && m.Retries == "1":
 		return clash("--retry-on", "--retries 1", "one says what is tried again and the other that nothing is")
 	case m.useCores && m.useSockets:
@@ -251,6 +273,55 @@ func (m *Map) checkPersistent() error {
 	return nil
 }
 
+// checkTurns refuses what makes no sense where commands are suspended for others.
+func (m *Map) checkTurns() error {
+	for _, turns := range []string{"quantum", "preempt", "priority"} {
+		if !m.Given(turns) {
+			continue
+		}
+		for _, o := range []struct{ why, names string }{
+			{"its programs run on from job to job", "persistent"},
+			{"these jobs all read at the same time", "round-robin tee shard bin"},
+			{"there is one terminal, and who has it keeps it", "tty open-tty"},
+			{"it decides too what is suspended", "memsuspend"},
+			{"who is suspended keeps what it has, and who has its slot may wait for that", "cpus resource"},
+		} {
+			for name := range strings.FieldsSeq(o.names) {
+				if turns == "priority" && (name == "cpus" || name == "resource") {
+					continue // nobody is suspended for that alone
+				}
+				if m.Given(name) {
+					return clash("--"+turns, index().byName[name].Spelling(), o.why)
+				}
+			}
+		}
+	}
+	return nil
+}
+
+// checkGroups refuses what makes no sense with workers of different kinds.
+func (m *Map) checkGroups() error {
+	if len(m.WorkerGroups) == 0 {
+		return nil
+	}
+	if m.Arch == "smp" {
+		return clash("--worker-group", "--arch smp", "where all workers are equal there are no kinds of them")
+	}
+	for _, o := range []struct{ why, names string }{
+		{"its COUNT says how many jobs run at once", "jobs"},
+		{"the master talks to programs itself", "persistent"},
+		{"all jobs must run at once", "round-robin tee shard bin"},
+		{"each worker has one job at a time, a suspended one too", "quantum preempt"},
+	} {
+		for name := range strings.FieldsSeq(o.names) {
+			if m.Given(name) {
+				return clash("--worker-group", index().byName[name].Spelling(), o.why)
+			}
+		}
+	}
+	return nil
+}
+
 // Notes returns what a person should know of options that can be followed but
 // change nothing, a line each. They are no errors, since profiles hold options
 // for several uses.
@@ -265,6 +336,9 @@ func (m *Map) Notes() []string {
 	}
 	if m.Given("retry-delay") && !m.Given("retry-on") && m.Retries == "1" {
 		notes = append(notes, "--retry-delay changes nothing without --retries or --retry-on")
+	}
+	if m.Given("order") && m.DryRun {
+		notes = append(notes, "--order changes nothing with --dry-run: commands are printed in the order of the inputs")
 	}
 	if m.Ungroup && (m.Color || m.ColorFailed || m.Compress) {
 		notes = append(notes, "--color, --color-failed and --compress change nothing with -u: output is not looked at")

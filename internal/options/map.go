@@ -47,7 +47,7 @@ type Inputs struct {
 	Trim          string // n, l, r, lr or rl
 	NoRunIfEmpty  bool
 	Shuffle       bool
-	Seed          uint64 // for Shuffle; look at Given("seed")
+	Seed          uint64 // for Shuffle and the random Order; look at Given("seed")
 	TotalJobs     int64  // how many jobs to expect; 0 unknown
 }
 
@@ -121,25 +121,35 @@ type Show struct {
 
 // Running says how jobs are run.
 type Running struct {
-	Jobs                 string // N, +N, -N, N%, 0 or a file
-	CountBy              string // of what "CPUs" are counted: threads, cores or sockets
-	WorkDir              string // "" here, "..." a new folder for each job
-	Nice                 int    // look at Given("nice")
-	SlotVar              string // environment variable with the slot, from 0; "" none of that name
+	Jobs                 string   // N, +N, -N, N%, 0 or a file
+	JobCPUs              string   // that a job takes, of those of Jobs; look at Given("cpus")
+	Resource             []string // NAME=N, that a job takes
+	Have                 []string // NAME=N, that there are
+	CountBy              string   // of what "CPUs" are counted: threads, cores or sockets
+	WorkDir              string   // "" here, "..." a new folder for each job
+	Nice                 int      // look at Given("nice")
+	SlotVar              string   // environment variable with the slot, from 0; "" none of that name
 	TTY                  bool
 	OpenTTY              bool
 	Interactive          bool
 	Retries              string
+	Order                string // longest, input, shortest, random; look at Given("order")
 	RetryOn              string // ends that are tried again; look at Given("retry-on")
 	RetryDelay           string // a duration; "" none
 	RetryMaxDelay        string
 	Timeout              string // a duration, or percent of the median
 	TermSeq              string
 	Halt                 string
-	Strays               string // keep or kill
-	Persistent           string // a program that is started once a slot and given one input after the other; "" none
-	Framing              string // line, nul or length: where its inputs and answers end
-	JobServer            string // auto, off, pipe or fifo
+	Strays               string   // keep or kill
+	Quantum              string   // how long a command runs before others have their turn; "" to its end
+	Preempt              bool     // a more urgent one takes a slot at once
+	Started              int64    // most that are started where they take turns; 0 as many as are usual
+	Priority             string   // a template of the number; "" all are as urgent
+	Persistent           string   // a program that is started once a slot and given one input after the other; "" none
+	Framing              string   // line, nul or length: where its inputs and answers end
+	JobServer            string   // auto, off, pipe or fifo
+	Arch                 string   // smp or amp; "" what the rest asks for
+	WorkerGroups         []string // NAME:COUNT[:VAR=VALUE …]
 	useSockets, useCores bool
 	gnu, tollef          bool
 }

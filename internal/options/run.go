@@ -11,6 +11,9 @@ import (
 // no text it is what they do in map.
 var runText = []struct{ name, text string }{
 	{"jobs", "tasks at once: N, +N or -N CPUs, N% of the CPUs, or a file that holds one of these"},
+	{"cpus", "how many of those CPUs a task takes that says nothing about it, as in 4 or 0.5 (1)"},
+	{"resource", "what a task takes that says nothing about it, as in gpu=1 or license=3"},
+	{"have", ""},
 	{"keep-order", "print what they write in the order of the file"},
 	{"tag", "begin each line with the name of the task and a tab"},
 	{"line-buffer", "whole lines as they come; --lb for short"},
@@ -23,6 +26,7 @@ var runText = []struct{ name, text string }{
 	{"bar", ""},
 	{"eta", ""},
 	{"joblog", "write a line for each task that has ended or was skipped"},
+	{"no-journal", ""},
 	{"resume", "leave out the tasks that succeeded by the job log, if all that they wait for did"},
 	{"retries", ""},
 	{"timeout", ""},
@@ -50,11 +54,13 @@ A line is a task: a command for the shell, and before it what else is known.
 A word that ends with a colon before the command is a field: after: is followed
 by the names of tasks, time: by how long this one is expected to take, any other
 is its name. "--" ends the fields, where the command's own first word ends with
-a colon. Empty lines and those that begin with # are remarks. A line may be
-JSON, with a folder and variables of its own:
+a colon. Empty lines and those that begin with # are remarks. cpus: 4 says how
+many CPUs a task takes, resource: gpu=1,license=2 what else. A line may be JSON,
+with a folder and variables of its own:
 
   {"name": "test", "cmd": "make test", "after": ["clean"], "seconds": 20,
-   "cwd": "src", "env": {"CI": "1"}}      (all in one line)
+   "cwd": "src", "env": {"CI": "1"}, "cpus": 4, "resource": {"gpu": 1}}
+                                          (all in one line)
 
 Of the tasks that may start, the one with the longest way to the end is first.
 If a task fails, those that wait for it are skipped and all others run; with
@@ -66,7 +72,10 @@ const RunExample = `  # run it, four tasks at a time; see what would run, in whi
   tutti run --dry-run --tag tasks
   # tasks made by a program
   ./make-tasks | tutti run -
-  # note what is done; after a failure or a crash, this does only the rest
+  # after a failure or a crash, do the rest, of the newest run or of run 42
+  tutti resume
+  tutti resume 42
+  # the same by a job log of its own
   tutti run --joblog tasks.log --resume tasks
   # stop at the first failure, as make does without -k
   tutti run --halt soon,fail=1 tasks`

@@ -46,6 +46,14 @@ func (s *scanned) long(text string, next []string) ([]string, error) {
 	if o == nil {
 		return nil, unknown(name, several)
 	}
+	if o.Name == "group" { // GNU parallel's switch, unless workers of a kind follow it
+		switch group := index().byName["worker-group"]; {
+		case hasJoined:
+			return next, s.add(group, joined, true)
+		case len(next) > 0 && namesWorkers(next[0]):
+			return next[1:], s.add(group, next[0], true)
+		}
+	}
 	if o.Arg == Switch || o.Arg == Counted {
 		if hasJoined {
 			return nil, fmt.Errorf("option --%s takes no value, and %q was given; leave it out", name, joined)
@@ -59,6 +67,14 @@ func (s *scanned) long(text string, next []string) ([]string, error) {
 		return next, s.add(o, joined, true)
 	}
 	return s.fromNext(o, "--"+name, next)
+}
+
+// namesWorkers reports whether a word is what --worker-group takes: a name and a number
+// behind a colon, as no command begins.
+func namesWorkers(word string) bool {
+	name, rest, ok := strings.Cut(word, ":")
+	count, _, _ := strings.Cut(rest, ":")
+	return ok && name != "" && count != "" && strings.Trim(count, "0123456789") == ""
 }
 
 // letters reads options of one letter, joined as in -kj4.

@@ -49,7 +49,7 @@ var inputsTable = []Option{
 		field: func(m *Map) any { return &m.NoRunIfEmpty }},
 	{Name: "shuf", Group: GroupInputs, Help: "in random order", field: func(m *Map) any { return &m.Shuffle }},
 	{Name: "seed", Arg: Required, Value: "N", Default: "0", Group: GroupInputs, State: Ours, Help: "the same random order each time",
-		Note: "for `--shuf`", field: func(m *Map) any { return &m.Seed }},
+		Note: "for `--shuf` and `--order random`", field: func(m *Map) any { return &m.Seed }},
 	{Name: "arg-sep", Aliases: "argsep", Arg: Required, Value: "STR", Default: ":::", Group: GroupInputs, Help: "this word instead of :::",
 		field: func(m *Map) any { return &m.ArgSep }},
 	{Name: "arg-file-sep", Aliases: "argfilesep", Arg: Required, Value: "STR", Default: "::::", Group: GroupInputs, Help: "this word instead of ::::",

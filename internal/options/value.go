@@ -72,7 +72,7 @@ func (o *Option) read(to any, s string) (err error) {
 
 // closed reports whether Words are all that the value can be.
 func (o *Option) closed() bool {
-	return o.Name == "strays" || o.Name == "jobserver" || o.Name == "trim" || o.Name == "framing"
+	return o.Name == "strays" || o.Name == "arch" || o.Name == "jobserver" || o.Name == "trim" || o.Name == "framing" || o.Name == "order"
 }
 
 func (o *Option) readInt(to *int, s string) error {

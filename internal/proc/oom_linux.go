@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -17,7 +18,35 @@ type oomSource struct {
 	key  string
 }
 
-var ownOOM = sync.OnceValue(func() oomSource { return openOOM() })
+var ownOOM = sync.OnceValue(func() oomSource {
+	if path := givenOOM.Load(); path != nil {
+		if s, ok := openCounter(*path); ok {
+			return s
+		}
+	}
+	return openOOM()
+})
+
+// givenOOM is where a process of the same cgroup has found the count.
+var givenOOM atomic.Pointer[string]
+
+// OOMCounter is the file in which the kernel counts what its out-of-memory killer did to
+// this process's cgroup, "" for none. To find it costs a quarter of a millisecond, which
+// a worker saves by [TakeOOMCounter].
+func OOMCounter() string {
+	if f := ownOOM().file; f != nil {
+		return f.Name()
+	}
+	return ""
+}
+
+// TakeOOMCounter says where a process of the same cgroup found the count. It comes before
+// the first command.
+func TakeOOMCounter(path string) {
+	if path != "" {
+		givenOOM.Store(&path)
+	}
+}
 
 // openOOM finds the count of this process's own cgroup, or, in the root cgroup,
 // which has none, that of the machine.

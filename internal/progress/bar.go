@@ -12,7 +12,7 @@ import (
 func (v View) barText(s State, width int) string {
 	percent, left, eta := "?%", "?", "?"
 	if p := s.percent(); p >= 0 {
-		percent, left = fmt.Sprintf("%d%%", p), fmt.Sprint(s.left())
+		percent, left = fmt.Sprintf("%d%%", p), fmt.Sprint(s.JobsLeft())
 	}
 	if s.Left.Known {
 		eta = units(s.Left.Left)

@@ -40,14 +40,14 @@ func (v View) parts(s State, always bool) []part {
 		list = append(list, part{text: fmt.Sprintf("%d done before", s.Skipped), rank: 5})
 	}
 	// Where no others wait, or nobody knows how many, all hangs on these.
-	if left := s.left(); always || s.Running > 0 && (left < 0 || s.Running == left) {
+	if left := s.JobsLeft(); always || s.Running > 0 && (left < 0 || s.Running == left) {
 		list = append(list, part{text: fmt.Sprintf("%d running", s.Running), rank: 4})
 	}
 	if s.Waiting > 0 {
 		list = append(list, part{text: fmt.Sprintf("%d to be tried again", s.Waiting), rank: 5})
 	}
 	list = append(list, part{text: Span(s.Now.Sub(s.Begin)), rank: 3})
-	if s.Left.Known && s.left() > 0 {
+	if s.Left.Known && s.JobsLeft() > 0 {
 		list = append(list, part{text: s.Left.String() + " left", rank: 2})
 	}
 	if s.Reason != "" {
@@ -161,7 +161,7 @@ func usage(s State, j Job) string {
 		cpu = fmt.Sprintf("%.0f%%", min(100*float64(j.CPU)/float64(age), 99999))
 	}
 	if j.Memory > 0 {
-		memory = size(j.Memory)
+		memory = Size(j.Memory)
 	}
 	return fmt.Sprintf("%6s  %7s  ", cpu, memory)
 }

@@ -103,8 +103,8 @@ func TestUnits(t *testing.T) {
 		}
 	}
 	for n, want := range map[int64]string{0: "0 B", 999: "999 B", 1000: "1.0 KB", 10 << 20: "10 MB", 1<<30 - 1: "1.0 GB", 1 << 62: "4.0 EB"} {
-		if got := size(n); got != want {
-			t.Errorf("size(%d) = %s, want %s", n, got, want)
+		if got := Size(n); got != want {
+			t.Errorf("Size(%d) = %s, want %s", n, got, want)
 		}
 	}
 }

@@ -51,8 +51,8 @@ type State struct {
 // over is how many jobs have ended, or will not be run.
 func (s *State) over() int64 { return s.Done + s.Skipped + s.Unmet }
 
-// left is how many jobs are not over; below 0 if that is not known.
-func (s *State) left() int64 {
+// JobsLeft is how many jobs are not over; below 0 if that is not known.
+func (s *State) JobsLeft() int64 {
 	if s.Total < 0 {
 		return -1
 	}
@@ -65,7 +65,7 @@ func (s *State) percent() int64 {
 	switch {
 	case s.Total < 0:
 		return -1
-	case s.left() == 0:
+	case s.JobsLeft() == 0:
 		return 100
 	}
 	return min(s.over()*100/s.Total, 99)
@@ -152,8 +152,8 @@ func age(d time.Duration) string {
 	return fmt.Sprintf("%dh%02dm", d/time.Hour, d%time.Hour/time.Minute)
 }
 
-// size writes a number of bytes with two or three digits that matter.
-func size(n int64) string {
+// Size writes a number of bytes with two or three digits that matter.
+func Size(n int64) string {
 	const units = "KMGTPE"
 	f, unit := float64(n), -1
 	for f >= 999.5 && unit < len(units)-1 {

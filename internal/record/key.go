@@ -9,6 +9,7 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+	"sync"
 )
 
 // key says by what lines are grouped or routed: a column, or the whole line,
@@ -30,11 +31,13 @@ type key struct {
 // leading is the number or name that a key may begin with, or our own {name} for
 // names with other characters. Like theirs it takes an expression that begins
 // with a word for a name.
-var leading = regexp.MustCompile(`^(?:(-?[0-9]+)|([A-Za-z0-9_]+)|\{([^{}]+)\})(?:\s+|$)`)
+var leading = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(`^(?:(-?[0-9]+)|([A-Za-z0-9_]+)|\{([^{}]+)\})(?:\s+|$)`)
+})
 
 func newKey(option, text, sep string, spec Spec) (*key, error) {
 	k := &key{option: option, column: -1, csv: spec.CSV}
-	m := leading.FindStringSubmatch(text)
+	m := leading().FindStringSubmatch(text)
 	if m != nil {
 		text = text[len(m[0]):]
 		switch {
@@ -201,12 +204,14 @@ func hashSlot(value []byte, slots int) int {
 }
 
 // number is what Perl takes for a number at the start of a value.
-var number = regexp.MustCompile(`^\s*([+-]?)([0-9]*)((?:\.[0-9]*)?(?:[eE][+-]?[0-9]+)?)`)
+var number = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(`^\s*([+-]?)([0-9]*)((?:\.[0-9]*)?(?:[eE][+-]?[0-9]+)?)`)
+})
 
 // binSlot is the slot, from 1, for a value: its number, taken modulo the slots,
 // where 0 is the last slot. What is no number counts as 0, as in GNU parallel.
 func binSlot(value []byte, slots int) int {
-	m := number.FindSubmatch(value)
+	m := number().FindSubmatch(value)
 	rest := 0
 	if f, err := strconv.ParseFloat(string(m[2])+string(m[3]), 64); len(m[3]) > 1 && err == nil && f < 1<<62 {
 		rest = int(int64(f) % int64(slots))

@@ -77,6 +77,27 @@ func Cycle(p *Picture, stuck []Agent) []Step {
 	return best
 }
 
+// Reasons returns, in ascending order, on whom it rests that the agents of a cycle are
+// stuck: themselves, the stuck ones that hold or could give what they wait for, or are
+// ahead of them in a line, those that keep these, and so on. Who acts on a picture that
+// may be torn needs it to be true of them alone. With requests of the AND kind for
+// mutexes the cycle would be enough; where any of several holders or givers could help,
+// the cycle shows one of them. It takes O(picture).
+func Reasons(p *Picture, stuck []Agent, cycle []Step) []Agent {
+	s := newSearch(p, stuck)
+	s.round++
+	for _, step := range cycle {
+		s.reach(Nobody, Step{By: step.Agent})
+	}
+	for i := 0; i < len(s.queue); i++ {
+		for _, q := range s.own.of(int(s.queue[i])) {
+			s.follow(Nobody, q)
+		}
+	}
+	slices.Sort(s.queue)
+	return s.queue
+}
+
 // search looks for closed chains among stuck agents. A mark equal to round
 // belongs to the search at hand, so that none must be wiped.
 type search struct {

@@ -11,7 +11,7 @@ func checkCycle(t *testing.T, p *Picture, stuck []Agent) {
 	t.Helper()
 	got := Cycle(p, stuck)
 	if len(stuck) == 0 {
-		if got != nil {
+		if got != nil || len(Reasons(p, nil, nil)) > 0 {
 			t.Errorf("%+v: nobody is stuck, and the cycle is %v", *p, got)
 		}
 		return
@@ -20,6 +20,7 @@ func checkCycle(t *testing.T, p *Picture, stuck []Agent) {
 		t.Errorf("%+v: %v are stuck, and there is no cycle", *p, stuck)
 		return
 	}
+	checkReasons(t, p, stuck, got)
 	for i, s := range got {
 		next := got[(i+1)%len(got)].Agent
 		if s.By == Nobody && len(got) == 1 && s.Tie == Never {
@@ -33,6 +34,27 @@ func checkCycle(t *testing.T, p *Picture, stuck []Agent) {
 		n := shortest(p, stuck, a)
 		if n > 0 && (n < len(got) || n == len(got) && a < got[0].Agent) {
 			t.Errorf("%+v: cycle %v, but from %d there is one of %d steps", *p, got, a, n)
+		}
+	}
+}
+
+// checkReasons has all go on but the reasons of a cycle: these are stuck still.
+func checkReasons(t *testing.T, p *Picture, stuck []Agent, cycle []Step) {
+	t.Helper()
+	reasons := Reasons(p, stuck, cycle)
+	others := *p
+	others.Agents = slices.Clone(p.Agents)
+	for a := range others.Agents {
+		if !slices.Contains(reasons, Agent(a)) {
+			others.Agents[a].Waits = nil
+		}
+	}
+	if left := Deadlocked(&others); !slices.Equal(left, reasons) {
+		t.Errorf("%+v: cycle %v rests on %v, and without the others %v are stuck", *p, cycle, reasons, left)
+	}
+	for _, s := range cycle {
+		if !slices.Contains(reasons, s.Agent) {
+			t.Errorf("%+v: cycle %v rests on %v", *p, cycle, reasons)
 		}
 	}
 }

@@ -1,0 +1,189 @@
+package cli
+
+import (
+	"errors"
+	"runtime"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/tutti-run/tutti/internal/history"
+	"github.com/tutti-run/tutti/internal/progress"
+)
+
+// arranged is a foresight that jobs pass through, and its ends.
+type arranged struct {
+	*foresight
+	in      chan *job
+	supply  *supply
+	dropped []int64
+	known   int
+	done    chan struct{}
+}
+
+func newArranged(o history.Order, patient bool) *arranged {
+	a := &arranged{
+		foresight: &foresight{order: o, arranges: true, patient: patient, most: windowJobs, out: map[int64]history.Guess{}, window: history.NewWindow[*job](o, nil)},
+		in:        make(chan *job), done: make(chan struct{}),
+		supply: newSupply(false, nil, nil),
+	}
+	a.supply.inputs = make(chan *job)
+	a.supply.dropped = func(j *job) { a.dropped = append(a.dropped, j.seq) }
+	go func() {
+		defer close(a.done)
+		a.arrange(a.in, a.supply, func() { a.known++ })
+	}()
+	return a
+}
+
+// give gives jobs in and ends them.
+func (a *arranged) give(jobs ...*job) {
+	for _, j := range jobs {
+		a.in <- j
+	}
+	close(a.in)
+}
+
+// all are the numbers of the jobs that come out.
+func (a *arranged) all() (seqs []int64) {
+	for j := range a.supply.inputs {
+		seqs = append(seqs, j.seq)
+	}
+	<-a.done
+	return seqs
+}
+
+// ofSizes are jobs of sizes.
+func ofSizes(sizes ...int64) (jobs []*job) {
+	for i, s := range sizes {
+		jobs = append(jobs, &job{seq: int64(i + 1), size: s})
+	}
+	return jobs
+}
+
+func TestArrange(t *testing.T) {
+	t.Parallel()
+	skip := &job{seq: 3, skip: true}
+	for _, c := range []struct {
+		name string
+		o    history.Order
+		jobs []*job
+		want []int64
+	}{
+		{"the longest first", history.Longest, ofSizes(1, 3, 2), []int64{2, 3, 1}},
+		{"as they came", history.Input, ofSizes(1, 3, 2), []int64{1, 2, 3}},
+		{"none", history.Longest, nil, nil},
+		{"what is done already goes by", history.Longest, append(ofSizes(1, 3), skip), []int64{3, 2, 1}},
+		{"what ends the inputs comes last", history.Shortest, append(ofSizes(1, 3), &job{fault: errors.New("a broken file")}), []int64{1, 2, 0}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			a := newArranged(c.o, true)
+			go a.give(c.jobs...)
+			if got := a.all(); !slices.Equal(got, c.want) || a.known != 1 || len(a.dropped) != 0 {
+				t.Errorf("%v, want %v; known %d times, dropped %v", got, c.want, a.known, a.dropped)
+			}
+		})
+	}
+}
+
+// Inputs that come slowly are given out as they come.
+func TestArrangeDoesNotWait(t *testing.T) {
+	t.Parallel()
+	a := newArranged(history.Longest, false)
+	for _, j := range ofSizes(5, 9, 1) {
+		a.in <- j
+		if got := <-a.supply.inputs; got != j {
+			t.Errorf("job %d came, and %d went", j.seq, got.seq)
+		}
+	}
+	a.give()
+	a.all()
+}
+
+// The window is bounded, and whatever the run's end leaves in it is dropped.
+func TestArrangeIsBoundedAndStops(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		name string
+		jobs int
+		cost int
+	}{
+		{"jobs", windowJobs, 0},
+		{"bytes", 16, windowBytes / 16},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			a := newArranged(history.Longest, true)
+			text := make([]byte, c.cost)
+			n := int64(0)
+			next := func() *job { n++; return &job{seq: n, line: string(text)} }
+			for range c.jobs {
+				a.in <- next()
+			}
+			extra := next()
+			for range 1000 {
+				select {
+				case a.in <- extra:
+					t.Fatalf("more than %d jobs were taken in", c.jobs)
+				default:
+					runtime.Gosched()
+				}
+			}
+			if first := <-a.supply.inputs; first.seq != 1 {
+				t.Errorf("job %d", first.seq)
+			}
+			a.in <- extra // there is room again
+			close(a.supply.stop)
+			close(a.in)
+			<-a.done
+			if len(a.dropped) != c.jobs || a.window.Len() != 0 {
+				t.Errorf("%d of %d were dropped, %d left", len(a.dropped), c.jobs, a.window.Len())
+			}
+		})
+	}
+}
+
+// What is left is told from what runs, what is at hand, what is in the window, and what
+// nobody has read yet.
+func TestLeft(t *testing.T) {
+	t.Parallel()
+	f := &foresight{out: map[int64]history.Guess{}, window: history.NewWindow[*job](history.Longest, nil)}
+	begin := time.Now()
+	s := progress.State{Begin: begin, Now: begin.Add(4 * time.Second), Total: 14, Slots: 2}
+	if e := f.left(&s); e.Known {
+		t.Errorf("nothing has ended yet: %+v", e)
+	}
+	for range 50 {
+		f.model.Ended(history.Task{}, 10, false)
+	}
+	for seq := range int64(8) {
+		f.push(&job{seq: seq + 1})
+	}
+	for range 4 { // two run, two are at hand
+		f.popped(f.first())
+	}
+	s.Running = 2
+	for _, seq := range []int64{1, 2} {
+		s.Jobs = append(s.Jobs, progress.Job{Seq: seq, Since: begin})
+	}
+	about := func(what string, want time.Duration) {
+		t.Helper()
+		e := f.left(&s)
+		if !e.Known || e.Left < want*7/10 || e.Left > want*13/10 || e.Within <= 0 {
+			t.Errorf("%s: %+v, want about %v", what, e, want)
+		}
+	}
+	about("14 jobs, of which 6 are not read yet", 66*time.Second)
+	f.setAllRead()
+	about("8 jobs after all", 36*time.Second)
+	for _, seq := range []int64{1, 2} {
+		f.over(&job{seq: seq}, &result{Start: 1, Runtime: int64(10 * time.Second)})
+	}
+	s.Running, s.Jobs, s.Now = 0, nil, begin.Add(10*time.Second)
+	about("two less", 30*time.Second)
+	s.Total = -1
+	if e := f.left(&s); e.Known {
+		t.Errorf("of how many is not known: %+v", e)
+	}
+}

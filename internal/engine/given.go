@@ -1,0 +1,192 @@
+package engine
+
+import (
+	"math/bits"
+	"sync/atomic"
+	"time"
+
+	"github.com/tutti-run/tutti/sched"
+)
+
+// A worker where the master assigns (AMP): it runs what lies in its box, and asks.
+// assign.go has the protocol.
+
+// order is what the master goes by when it assigns a task. Its submitter writes it
+// while the word is WRITING; a stale hint may lead the assigner to read it at any
+// time, so its fields are atomic.
+type order struct {
+	submitted atomic.Int64 // 0: when the assigner hears of it
+	deadline  atomic.Int64
+	locality  atomic.Uint64
+	priority  atomic.Int32
+	affinity  atomic.Uint32
+	fn        atomic.Uint32
+	_         uint32
+}
+
+func (o *order) write(t *Spec, submitted int64) {
+	o.submitted.Store(submitted)
+	o.deadline.Store(t.DeadlineNs)
+	o.locality.Store(t.Locality)
+	o.priority.Store(int32(max(min(t.Priority, 1<<30), -1<<30)))
+	o.affinity.Store(uint32(t.Affinity))
+	o.fn.Store(t.Fn)
+}
+
+// task is what a policy is told of it.
+func (o *order) task(submitter int, expected, at int64) sched.Task {
+	t := sched.Task{
+		Submitter: sched.Slot(submitter), Priority: int(o.priority.Load()), Affinity: sched.Slot(o.affinity.Load()),
+		Submitted: o.submitted.Load(), Deadline: o.deadline.Load(), Expected: expected, Locality: o.locality.Load(),
+	}
+	if t.Submitted == 0 {
+		t.Submitted = at
+	}
+	return t
+}
+
+// box holds the hints of the tasks that a worker has been given and not taken.
+func (m *memory) box(slot int) *hints { return &m.queue[slot][normalClass] }
+
+// inbox holds the hints of the tasks that the assigner has not seen yet.
+func (m *memory) inbox() *hints { return &m.queue[0][normalClass] }
+
+// takeGiven takes up to most tasks from the box. Where the master may assign ahead it
+// asks for more as soon as the box is empty, else when this worker has nothing left.
+func (w *Worker) takeGiven(most int) (leaf int, batch uint64) {
+	box := w.m.box(w.slot)
+	leaf, batch = box.take(&w.cursors[w.slot*sched.Classes], most, false)
+	if batch == 0 {
+		w.ask() // SYNC asking: announce, look again
+		if leaf, batch = box.take(&w.cursors[w.slot*sched.Classes], most, false); batch == 0 {
+			return 0, 0
+		}
+	}
+	at(PointTaken)
+	w.publish(leaf, batch)
+	at(PointBatched)
+	if w.m.head.ahead != 0 && box.empty() {
+		w.ask()
+	}
+	return leaf, batch
+}
+
+// ask tells the assigner, once, that the box is empty.
+func (w *Worker) ask() {
+	word, bit := &w.m.head.asking[w.slot>>6], uint64(1)<<(w.slot&63)
+	if word.Load()&bit == 0 {
+		word.Or(bit)
+		w.m.wakeAny()
+	}
+}
+
+// waitBegins says that a task of this worker is about to sleep until another ends.
+// When all its lanes do, the worker gets nothing more, and the assigner takes back what
+// it has not begun.
+func (w *Worker) waitBegins() {
+	if w.m.Assigned && int(w.block.waits.Add(1)) >= w.lanes { // SYNC waits: pairs with assigner.hand
+		w.m.wakeAny()
+	}
+}
+
+// waitEnds takes that back. What was given because nobody else could run it goes
+// back, too: this worker now has something to do.
+func (w *Worker) waitEnds() {
+	if !w.m.Assigned {
+		return
+	}
+	w.block.waits.Add(^uint32(0)) // SYNC waits
+	if w.lanes > 1 {
+		return // others of its lanes may be waiting for what was given
+	}
+	w.m.head.asking[w.slot>>6].And(^(uint64(1) << (w.slot & 63)))
+	w.m.emptyBox(w.slot)
+}
+
+// rest sleeps for a nap while a task of this worker waits, or runs what it is given
+// meanwhile.
+func (w *Worker) rest(nap time.Duration, sleep func(time.Duration) error) error {
+	w.waitBegins()
+	defer w.waitEnds()
+	given := func() bool { return w.m.Assigned && w.lanesWait() && w.runGiven() }
+	if given() {
+		return errNap
+	}
+	err := sleep(nap)
+	if err == errNap {
+		given() // it came during the nap
+	}
+	return err
+}
+
+func (w *Worker) lanesWait() bool { return int(w.block.waits.Load()) >= w.lanes }
+
+// emptyBox has the assigner place anew what a worker was given and has not taken.
+func (m *memory) emptyBox(slot int) {
+	if m.box(slot).moveTo(m.inbox()) {
+		m.wakeAny()
+	}
+}
+
+// moveTo moves all hints to another set, and reports whether there were any.
+func (h *hints) moveTo(to *hints) (any bool) {
+	for cursor := 0; ; any = true {
+		leaf, set := h.take(&cursor, 64, false)
+		if set == 0 {
+			return any
+		}
+		to.add(leaf, set)
+	}
+}
+
+// runGiven runs a task, if there is one, that the assigner gave to this worker though
+// it waits. It does so only when all workers that may run it wait as well, since they
+// might be waiting for each other.
+//
+// That closes no circle. Who waits began before what it waits for, its child; and a
+// task on a stack began before those above it. So whatever holds up a task began
+// after it, and the one begun last is held up by nothing. Each level has a descriptor,
+// so the table bounds the stack.
+func (w *Worker) runGiven() bool {
+	cursor := 0 // several lanes may come here at once; and what is taken is not published, the batch is the loop's
+	leaf, set := w.m.box(w.slot).take(&cursor, 1, false)
+	if set == 0 {
+		w.ask() // SYNC asking: announce, look again
+		if leaf, set = w.m.box(w.slot).take(&cursor, 1, false); set == 0 {
+			return false
+		}
+	}
+	index := uint32(leaf<<6 + bits.TrailingZeros64(set))
+	word := Word(w.m.words[index].Load())
+	if word.state() == Queued {
+		w.runNested(index, word)
+	}
+	return true
+}
+
+// mayRun reports whether a task's function is one that this worker's group takes.
+func (w *Worker) mayRun(index uint32) bool {
+	return !w.m.Assigned || w.m.takes(w.slot, w.m.orders[index].fn.Load())
+}
+
+// takes reports whether the group of a slot takes a function.
+func (m *memory) takes(slot int, fn uint32) bool {
+	return int(fn) >= len(m.takers) || m.takers[fn]>>(m.slot[slot].group%groupsMax)&1 != 0
+}
+
+// Takes reports whether tasks of a function may run in this process.
+func (s *Submitter) Takes(fn uint32) bool {
+	return s.worker == nil || !s.m.Assigned || s.m.takes(s.slot, fn)
+}
+
+// below finds a waiting task below of, of a function that this worker takes, by a
+// look at the whole table: where the master assigns, hints may be in its own memory.
+func (w *Worker) below(of TaskID) (index uint32, seen Word, ok bool) {
+	for i := range w.m.words {
+		index, seen = uint32(i), Word(w.m.words[i].Load())
+		if seen.state() == Queued && w.mayRun(index) && w.isBelow(index, of) {
+			return index, seen, true
+		}
+	}
+	return 0, 0, false
+}
