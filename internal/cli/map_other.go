@@ -3,9 +3,12 @@
 package cli
 
 import (
+	"context"
 	"os"
 
 	"github.com/tutti-run/tutti"
+	"github.com/tutti-run/tutti/internal/whatif"
+	"github.com/tutti-run/tutti/topo"
 )
 
 // runPlan says that commands are run on Linux only.
@@ -13,6 +16,11 @@ func runPlan(*plan) error { return tutti.ErrUnsupported }
 
 // runTune says so of what is measured.
 func runTune(*plan, *tuning) error { return tutti.ErrUnsupported }
+
+// measureCosts says so of what a simulation's steps cost.
+func measureCosts(context.Context, *topo.Machine) (c whatif.Costs, notes []string, err error) {
+	return c, nil, tutti.ErrUnsupported
+}
 
 // runTasks says so of tasks.
 func runTasks(*plan) error { return tutti.ErrUnsupported }

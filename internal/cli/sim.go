@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"math/rand/v2"
@@ -37,9 +38,12 @@ type simFlags struct {
 	attempts   int
 	unknown    bool
 	due        float64
+	arch       string
+	coherence  bool
 
 	csv, json bool
 	chart     string
+	calibrate bool
 }
 
 // simulation is what tutti sim is asked for.
@@ -75,6 +79,12 @@ Archive, - for standard input, or, where nothing is named, tasks drawn by chance
 			return nil
 		},
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if f.calibrate {
+				if cmd.Flags().NFlag() > 1 || len(args) > 0 {
+					return errors.New("--calibrate measures and does nothing else: give it alone, and simulate then")
+				}
+				return calibrate(cmd.Context(), cmd.OutOrStdout())
+			}
 			q, err := f.read(cmd, args)
 			if err != nil {
 				return err
@@ -106,11 +116,14 @@ func (f *simFlags) define(cmd *cobra.Command) {
 	o.IntVar(&f.attempts, "attempts", 3, "how often a task whose worker dies is tried")
 	o.BoolVar(&f.unknown, "unknown", false, "do not tell the policies how long tasks take")
 	o.Float64Var(&f.due, "due", 0, "set deadlines: so many times its expected length after a task's submission")
+	o.StringVar(&f.arch, "arch", "smp", "smp: each worker looks for itself; amp: the master assigns all tasks")
+	o.BoolVar(&f.coherence, "coherence", false, "move the cache lines that the engine's steps share from CPU to CPU, by MESI, and count that")
 	o.BoolVar(&f.csv, "csv", false, "print the figures as CSV")
 	o.BoolVar(&f.json, "json", false, "print the figures as JSON")
 	o.StringVar(&f.chart, "chart", "", "also draw them: a file whose name ends with .svg, or .html for a page with all charts")
+	o.BoolVar(&f.calibrate, "calibrate", false, "measure what the engine's steps cost on this machine, and keep it for later simulations")
 	cmd.MarkFlagsMutuallyExclusive("csv", "json")
-	for name, values := range map[string][]string{"policy": append(sched.Names(nil), "all"), "lengths": workload.KindNames()} {
+	for name, values := range map[string][]string{"policy": append(sched.Names(nil), "all"), "lengths": workload.KindNames(), "arch": {"smp", "amp"}} {
 		_ = cmd.RegisterFlagCompletionFunc(name, cobra.FixedCompletions(values, cobra.ShellCompDirectiveNoFileComp)) // fails only for a second one
 	}
 }
@@ -137,6 +150,12 @@ func (f *simFlags) read(cmd *cobra.Command, args []string) (q *simulation, err e
 	}
 	if err != nil {
 		return nil, err
+	}
+	switch f.arch {
+	case "smp", "amp":
+		q.AMP, q.Coherence = f.arch == "amp", f.coherence
+	default:
+		return nil, fmt.Errorf("--arch %s: there are smp and amp", f.arch)
 	}
 	if f.attempts < 1 {
 		return nil, fmt.Errorf("--attempts %d: a task is tried once or more often", f.attempts)

@@ -130,10 +130,28 @@ func simTables(q *simulation, runs []whatif.Run) []simTable {
 			spanText(r.Lost), spanText(r.Sound), costText(&r),
 		})
 	}
-	if !q.Faulty() {
-		return []simTable{times, waits}
+	tables := []simTable{times, waits}
+	if q.Faulty() {
+		tables = append(tables, costs)
 	}
-	return []simTable{times, waits, costs}
+	if q.Coherence {
+		tables = append(tables, linesTable(runs))
+	}
+	return tables
+}
+
+// linesTable is what the cache lines did.
+func linesTable(runs []whatif.Run) simTable {
+	t := simTable{title: "Cache lines", head: []string{"policy", "CPUs", "found M", "E", "S", "I", "from memory", "core", "cache", "node", "far", "invalidated", "written back", "moving", "waiting"}}
+	for _, r := range runs {
+		l := r.Lines
+		row := []string{r.Policy, strconv.Itoa(r.CPUs)}
+		for _, n := range append(append([]int{l.Modified, l.Exclusive, l.Shared, l.Invalid}, l.Transfers[:]...), l.Invalidations, l.WriteBacks) {
+			row = append(row, strconv.Itoa(n))
+		}
+		t.rows = append(t.rows, append(row, spanText(l.Seconds), spanText(l.Waited)))
+	}
+	return t
 }
 
 // costText is by how much failures made a run longer.

@@ -31,6 +31,10 @@ type Study struct {
 	// Due sets deadlines: a task is late when it ends more than Due times its expected
 	// length after its submission. 0 sets none.
 	Due float64
+	// AMP has the master assign all tasks, where in SMP each worker looks.
+	AMP bool
+	// Coherence moves the cache lines that the engine's steps share.
+	Coherence bool
 	// Attempts is how often a task may be tried; 0 is 3.
 	Attempts int
 }
@@ -124,8 +128,15 @@ func (s *Study) config(policy string, cpus int) (sim.Config, error) {
 	if s.Work.Commands {
 		costs.Dispatch += s.Machine.Costs.Process
 	}
+	var lines *sim.Coherence
+	if s.Coherence {
+		lines = &sim.Coherence{Transfer: s.Machine.Costs.Transfer}
+	}
+	if s.AMP {
+		costs.Assign = s.Machine.Costs.Assignment
+	}
 	return sim.Config{
-		CPUs: machine, Seed: s.Seed, Costs: costs, Faults: s.Faults,
+		CPUs: machine, Seed: s.Seed, Costs: costs, Faults: s.Faults, Coherence: lines,
 		Policy: func() sched.Policy {
 			p, _ := sched.New(policy, nil) // it was made once above
 			return p

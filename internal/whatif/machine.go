@@ -20,8 +20,10 @@ type Machine struct {
 
 // Costs are what the engine's steps cost on a machine.
 type Costs struct {
-	sim.Costs
-	Process sim.Span // to start a command and to see its end, for work that is commands
+	sim.Costs              // but for Assign, which is 0: see Assignment
+	Assignment sim.Span    // of the master of AMP, for each look in the place of a worker
+	Transfer   [5]sim.Span // of a cache line, by distance: see sim.Coherence
+	Process    sim.Span    // what passes between commands of a job slot, beside the times that their log has
 }
 
 // UsualCosts are like those of a machine of today; tutti sim --calibrate measures
@@ -31,7 +33,9 @@ var UsualCosts = Costs{
 		Submit: 30, Dispatch: 30, Wake: 5 * sim.Microsecond, StealNear: 100, StealFar: 400,
 		Notice: sim.Millisecond, Start: 2 * sim.Millisecond,
 	},
-	Process: 500 * sim.Microsecond,
+	Assignment: 250,
+	Transfer:   [5]sim.Span{90, 10, 30, 60, 150},
+	Process:    100 * sim.Microsecond,
 }
 
 // A usual machine: so many cores of one thread share a cache, and so many caches a
@@ -45,6 +49,9 @@ const (
 func (m *Machine) check() error {
 	if p := m.Costs.Process; p < 0 || p > sim.Hour {
 		return fmt.Errorf("starting a process takes %d ns: 0 to an hour are possible", p)
+	}
+	if a := m.Costs.Assignment; a < 1 || a > sim.Hour {
+		return fmt.Errorf("an assignment takes %d ns: 1 to an hour are possible", a)
 	}
 	return nil
 }
@@ -96,9 +103,14 @@ type CostsFile struct {
 	Notice    *int64 `json:"notice_ns,omitempty"`
 	Start     *int64 `json:"start_ns,omitempty"`
 	Process   *int64 `json:"process_ns,omitempty"`
+	Assign    *int64 `json:"assign_ns,omitempty"`
+	// Transfer is of a cache line: from memory, the same core, the same cache, the
+	// same NUMA node, and from another.
+	Transfer *[5]int64 `json:"transfer_ns,omitempty"`
 }
 
-// NewCostsFile is costs as a file has them.
+// NewCostsFile is costs as a file has them, but for what is not measured: the
+// assignment and the transfers of cache lines.
 func NewCostsFile(c Costs) *CostsFile {
 	ns := func(s sim.Span) *int64 { v := int64(s); return &v }
 	return &CostsFile{
@@ -117,10 +129,15 @@ func (f *CostsFile) over(c Costs) Costs {
 		to   *sim.Span
 	}{
 		{f.Submit, &c.Submit}, {f.Wake, &c.Wake}, {f.Dispatch, &c.Dispatch}, {f.StealNear, &c.StealNear},
-		{f.StealFar, &c.StealFar}, {f.Notice, &c.Notice}, {f.Start, &c.Start}, {f.Process, &c.Process},
+		{f.StealFar, &c.StealFar}, {f.Notice, &c.Notice}, {f.Start, &c.Start}, {f.Process, &c.Process}, {f.Assign, &c.Assignment},
 	} {
 		if x.from != nil {
 			*x.to = sim.Span(*x.from)
+		}
+	}
+	if f.Transfer != nil {
+		for i, ns := range f.Transfer {
+			c.Transfer[i] = sim.Span(ns)
 		}
 	}
 	return c

@@ -38,8 +38,31 @@ type Run struct {
 	Lost  float64 `json:"lost_s"`
 	Sound float64 `json:"makespan_without_faults_s"`
 
+	Lines *Lines `json:"cache_lines,omitempty"` // where they were looked at
+
 	Events int    `json:"events"`
 	Trace  string `json:"trace"` // hash of all events
+}
+
+// Lines is what the cache lines did that the engine's steps share, by MESI.
+type Lines struct {
+	Modified      int     `json:"found_modified"` // accesses that found the line so in their own cache
+	Exclusive     int     `json:"found_exclusive"`
+	Shared        int     `json:"found_shared"`
+	Invalid       int     `json:"found_invalid"` // misses
+	Transfers     [5]int  `json:"transfers"`     // by distance: memory, core, cache, node, far
+	Invalidations int     `json:"invalidations"`
+	WriteBacks    int     `json:"write_backs"`
+	Seconds       float64 `json:"moving_s"`  // of all accesses
+	Waited        float64 `json:"waiting_s"` // of these: for a line that another had fetched
+}
+
+func newLines(t *sim.Traffic) *Lines {
+	return &Lines{
+		Modified: t.Found[sim.Modified], Exclusive: t.Found[sim.Exclusive], Shared: t.Found[sim.Shared], Invalid: t.Found[sim.Invalid],
+		Transfers: t.Transfers, Invalidations: t.Invalidations, WriteBacks: t.WriteBacks,
+		Seconds: float64(t.Cost) / second, Waited: float64(t.Waited) / second,
+	}
 }
 
 // Spread is how values spread. It is 0 where there are none.
@@ -142,6 +165,9 @@ func (s *Study) Run(policy string, cpus int) (Run, error) {
 		Utilisation: r.Utilisation(), Fairness: jain(slowdowns), Wait: spread(waits), Slowdown: spread(slowdowns),
 		Late: r.Late, Memory: r.Memory, Done: r.Done, Failed: r.Failed, Left: r.Left, Lost: float64(r.Lost) / second,
 		Events: r.Events, Trace: fmt.Sprintf("%016x", r.Hash),
+	}
+	if s.Coherence {
+		run.Lines = newLines(&r.Traffic)
 	}
 	busy := make([]float64, len(r.Workers))
 	for i, w := range r.Workers {

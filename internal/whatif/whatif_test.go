@@ -115,7 +115,7 @@ func TestNoRunBeatsTheBound(t *testing.T) {
 			if r.Makespan < r.Bound-1e-9 || r.Left > 0 || r.Done != 200 {
 				t.Fatalf("seed %d, %s on %d CPUs: %+v", seed, policy, cpus, r)
 			}
-			if again := run(t, s, policy, cpus); again != r {
+			if again := run(t, s, policy, cpus); !reflect.DeepEqual(again, r) {
 				t.Fatalf("seed %d, %s on %d CPUs: two runs differ:\n%+v\n%+v", seed, policy, cpus, r, again)
 			}
 		}
@@ -333,6 +333,33 @@ func TestOptions(t *testing.T) {
 	}
 }
 
+// Moving cache lines takes time and is counted; so does a master that assigns, who is
+// the ceiling: with short tasks more CPUs bring nothing.
+func TestLinesAndAssignments(t *testing.T) {
+	t.Parallel()
+	s := &Study{Work: drawn(t, 2000, "const:2us", 0), Machine: Machine{Costs: UsualCosts}}
+	plain := run(t, s, "work-stealing", 16)
+	s.Coherence = true
+	lined := run(t, s, "work-stealing", 16)
+	if plain.Lines != nil || !(lined.Makespan > plain.Makespan) || lined.Lines == nil {
+		t.Fatalf("%+v and %+v", plain, lined)
+	}
+	l, moved := lined.Lines, 0
+	for _, n := range l.Transfers {
+		moved += n
+	}
+	if l.Invalid == 0 || moved != l.Invalid || l.Modified == 0 || !(l.Seconds > l.Waited) {
+		t.Errorf("%+v", l)
+	}
+	s.Coherence, s.AMP = false, true
+	ceiling := 2000 * float64(UsualCosts.Assignment) / second
+	for _, cpus := range []int{16, 64} {
+		if r := run(t, s, "earliest-deadline", cpus); r.Makespan < ceiling {
+			t.Errorf("%d CPUs: %v, though the master needs %v", cpus, r.Makespan, ceiling)
+		}
+	}
+}
+
 func TestImpossibleStudies(t *testing.T) {
 	t.Parallel()
 	for says, edit := range map[string]func(*Study){
@@ -342,8 +369,10 @@ func TestImpossibleStudies(t *testing.T) {
 		"due after -1":                func(s *Study) { s.Due = -1 },
 		"-1 attempts":                 func(s *Study) { s.Attempts = -1 },
 		"starting a process takes -1": func(s *Study) { s.Machine.Costs.Process = -1 },
+		"an assignment takes 0":       func(s *Study) { s.Machine.Costs.Assignment = 0 },
 	} {
 		s := of(1)
+		s.Machine.Costs = UsualCosts
 		edit(s)
 		if err := s.Check(); err == nil || !strings.Contains(err.Error(), says) {
 			t.Errorf("%v, want %q", err, says)
