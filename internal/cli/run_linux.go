@@ -80,10 +80,9 @@ func runPlan(p *plan) error {
 		return showLimits(os.Stdout)
 	case p.ShellQuote > 0:
 		return shop.quoted(os.Stdout)
-	case p.Interactive && !p.DryRun:
-		if err := mayAsk(); err != nil {
-			return err
-		}
+	}
+	if err := p.mayAsk(); err != nil {
+		return err
 	}
 	if err := shop.count(p.needsTotal(shop.templates)); err != nil {
 		return err
