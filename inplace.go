@@ -19,6 +19,9 @@ var errInPlace = errors.New("tutti: run in place")
 // for room otherwise. Input and result take the same way as ever, so that the
 // function sees copies.
 func (f *Func[In, Out]) inPlace(ctx context.Context, p *Pool, spec *engine.Spec, in In, o *options) (out Out, err error) {
+	if ctx.Err() != nil {
+		return out, context.Cause(ctx)
+	}
 	b, buf, err := f.in.Bytes(&in)
 	if err != nil {
 		return out, fmt.Errorf("tutti: %s: encode input: %w", f.name, err)
@@ -28,9 +31,6 @@ func (f *Func[In, Out]) inPlace(ctx context.Context, p *Pool, spec *engine.Spec,
 	}
 	if in, err = f.in.Read(unsafe.Pointer(unsafe.SliceData(b)), len(b)); err != nil {
 		return out, err
-	}
-	if ctx.Err() != nil {
-		return out, context.Cause(ctx)
 	}
 	if !p.sub.Takes(p.numbers[f.name]) {
 		return out, fmt.Errorf("%w, and %s cannot run in place of the task that calls it, since another group takes it: give the pool more Config.Tasks", ErrFull, f.name)

@@ -77,6 +77,7 @@ func Retries(n int) Option {
 //
 // Not kept apart from it are
 //   - the calls that it makes itself;
+//   - tasks that are asked to end: they go on, so that they can;
 //   - calls with a context that is not the task's, nor derived from it;
 //   - goroutines: those that a function leaves behind when it returns, and those of a
 //     task that wait for nothing while another of its goroutines waits for a call;

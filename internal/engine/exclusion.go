@@ -271,10 +271,12 @@ func (h *wait) begin(index uint32, seen Word, want bool) (word Word, c *Caller, 
 
 // enter has a call in place wait until it may run; false when its task is asked to
 // end first.
-func (h *wait) enter(ctx context.Context, parent TaskID, id TaskID, alone bool) (c *Caller, ok bool) {
+func (h *wait) enter(ctx context.Context, parent, id TaskID, alone bool) (c *Caller, ok bool) {
 	if h.c == nil {
 		return nil, true
 	}
+	h.w.waitBegins()
+	defer h.w.waitEnds()
 	asked := func() bool {
 		toEnd, _ := h.w.cancelAsked(parent)
 		return ctx.Err() == nil && !toEnd

@@ -57,8 +57,8 @@ func (m *memory) takeReserve(slot int, limited bool) (index uint32, ok bool) {
 // its own: run gets what a Handler gets, but its input and result are its own
 // affair. input is what the input would be in shared memory. It waits until it may run
 // beside what else does in this worker. ran is false when the call's end was known
-// already, or when ctx or its task ended first: then res is it. ok is false when the reserve is
-// empty; nothing has happened then.
+// already, or when ctx or its task ended first: then res is it. ok is false when the
+// reserve is empty; nothing has happened then.
 func (s *Submitter) InPlace(ctx context.Context, t *Spec, input []byte, run Handler) (res Result, ran, ok bool) {
 	index, ok := s.m.takeReserve(s.slot, t.TimeoutNs != 0 || t.AtMostOnce)
 	if !ok {
