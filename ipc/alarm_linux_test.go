@@ -351,8 +351,12 @@ func TestNoAlarmAmongCorrectProcesses(t *testing.T) {
 	defer s.Close()
 	newWorker(s, 0) // makes all, in the order in which LockAll takes them
 	want := *opsWant
-	ctx, cancel := context.WithTimeout(t.Context(), patience+time.Duration(want)*100*time.Microsecond)
+	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
+	// However slow they are, they do not hang as long as they ring.
+	limit := patience + time.Duration(tollOf(want)*workers)*100*time.Microsecond
+	hang := time.AfterFunc(limit, cancel)
+	defer hang.Stop()
 	ops, looks, deaths := must(s.Counter("ops")), must(s.Counter("looks")), must(s.Counter("deaths"))
 	toll := must(OpenChan[int64](s, "toll", 64))
 	go func() {
@@ -394,6 +398,7 @@ func TestNoAlarmAmongCorrectProcesses(t *testing.T) {
 		if _, ok, err := toll.Receive(ctx); err != nil || !ok {
 			break
 		}
+		hang.Reset(limit)
 		if p := seats[rnd.IntN(workers)].Load(); p != nil {
 			_ = p.Kill() // it may have ended
 		}
@@ -405,11 +410,13 @@ func TestNoAlarmAmongCorrectProcesses(t *testing.T) {
 	t.Logf("%d operations, %d killed, %d times a deadlock was looked for", ops.Load(), deaths.Load(), looks.Load())
 }
 
+// tollOf is after how many of its operations a process rings.
+func tollOf(want int64) int64 { return min(max(want/16, 1000), 50_000) }
+
 // runWorker runs a process until it ends, and reports whether it was killed, so that
 // another is to follow.
 func runWorker(seat *atomic.Pointer[os.Process], name string, seed uint64, want int64) (killed bool, err error) {
-	toll := min(max(want/16, 1000), 50_000)
-	cmd := exec.Command("/proc/self/exe", name, fmt.Sprint(seed), fmt.Sprint(want), fmt.Sprint(toll))
+	cmd := exec.Command("/proc/self/exe", name, fmt.Sprint(seed), fmt.Sprint(want), fmt.Sprint(tollOf(want)))
 	cmd.Env = append(os.Environ(), childEnv+"=work", "GORACE=atexit_sleep_ms=0")
 	cmd.Stderr = os.Stderr
 	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL} // a test that is killed leaves nobody
