@@ -109,7 +109,8 @@ func TestDeadlockKillsTheWorker(t *testing.T) {
 			if e := <-ends[true]; e.err != nil || e.begun != 1 {
 				t.Errorf("the older one: begun %d times, %v", e.begun, e.err)
 			}
-			if e := <-ends[false]; e.err != nil || e.begun != 2 {
+			// Run again it may close another circle, before the older one has its second lock.
+			if e := <-ends[false]; e.err != nil || e.begun < 2 {
 				t.Errorf("the younger one: begun %d times, %v", e.begun, e.err)
 			}
 		})

@@ -106,7 +106,7 @@ func (f *Func[In, Out]) spec(ctx context.Context, p *Pool, o *options) (engine.S
 	}
 	if p.master == nil {
 		if t := taskOf(ctx); t != nil {
-			s.Parent = t.id
+			s.Parent, s.Caller = t.id, t.run.Caller(t.id)
 		}
 	}
 	return s, nil
@@ -137,7 +137,7 @@ func (f *Func[In, Out]) Call(ctx context.Context, p *Pool, in In, opts ...Option
 		// the task's own context the worker looks by itself.
 		defer context.AfterFunc(ctx, func() { p.sub.Cancel(id) })()
 	}
-	if err := p.sub.Wait(ctx, index); err != nil {
+	if err := p.sub.Wait(ctx, spec.Caller, index); err != nil {
 		p.sub.Abandon(id)
 		return out, err
 	}

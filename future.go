@@ -80,7 +80,11 @@ func (f *Future[Out]) Wait(ctx context.Context) (Out, error) {
 		return f.settle(r, err)
 	}
 	defer f.pool.leave()
-	r, err := f.pending.Wait(ctx)
+	var c *engine.Caller
+	if t := taskOf(ctx); t != nil && f.pool.master == nil {
+		c = t.run.Caller(t.id)
+	}
+	r, err := f.pending.Wait(ctx, c)
 	if _, _, collected := f.pending.Collected(); !collected && err != nil && ctx.Err() != nil && f.pool.sub.Err() == nil {
 		var none Out
 		return none, err

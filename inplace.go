@@ -35,7 +35,7 @@ func (f *Func[In, Out]) inPlace(ctx context.Context, p *Pool, spec *engine.Spec,
 	if !p.sub.Takes(p.numbers[f.name]) {
 		return out, fmt.Errorf("%w, and %s cannot run in place of the task that calls it, since another group takes it: give the pool more Config.Tasks", ErrFull, f.name)
 	}
-	res, ran, ok := p.sub.InPlace(spec, b, func(r *engine.Run) {
+	res, ran, ok := p.sub.InPlace(ctx, spec, b, func(r *engine.Run) {
 		t := newTask(r)
 		defer t.end()
 		if _, own := ctx.(*task); !own && ctx.Done() != nil {
@@ -46,6 +46,8 @@ func (f *Func[In, Out]) inPlace(ctx context.Context, p *Pool, spec *engine.Spec,
 	switch {
 	case !ok:
 		return f.plainCall(ctx, in, o)
+	case !ran && ctx.Err() != nil:
+		return out, context.Cause(ctx)
 	case !ran:
 		return f.result(res)
 	}

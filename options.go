@@ -68,9 +68,20 @@ func Retries(n int) Option {
 }
 
 // AtMostOnce has each task begun once only: when its worker dies it fails with
-// a CrashError, whoever was to blame. It shares its worker with no other task, but
-// for the one that waits for it, where a task calls another, and those that run
-// beside that one (Config.TasksPerWorker).
+// a CrashError, whoever was to blame. While it runs its worker runs nothing else.
+// Where a task calls another that way, and no other worker is idle, the call runs in
+// the worker of its caller, which is there and waits; it begins when what else runs
+// there, in other lanes (Config.TasksPerWorker) or in other calls of that task, has
+// ended or waits itself, and none of that goes on before it has ended. So such a call
+// must not need anything of a task that runs on until the call has ended.
+//
+// Not kept apart from it are
+//   - the calls that it makes itself;
+//   - calls with a context that is not the task's, nor derived from it;
+//   - goroutines: those that a function leaves behind when it returns, and those of a
+//     task that wait for nothing while another of its goroutines waits for a call;
+//   - while it waits for a call, what only its group takes (Config.Groups);
+//   - calls in a full pool beyond the 64 that have limits of their own.
 func AtMostOnce() Option { return func(o *options) { o.atMostOnce = true } }
 
 // Contained says of tasks that run AtMostOnce that they cannot harm their worker,

@@ -71,16 +71,13 @@ func (e *Event) Wait(ctx context.Context) error {
 
 // waitWord waits until over holds for the first word of an object.
 func (s *Space) waitWord(ctx context.Context, object int, word *atomic.Uint32, agent, pc, cycles uint64, over func(uint32) bool) error {
-	if s.closing.Load() {
-		return ErrClosed
-	}
-	if over(word.Load()) {
-		return nil
-	}
 	if err := s.enter(); err != nil {
 		return err
 	}
 	defer s.leave()
+	if over(word.Load()) { // which may write something
+		return nil
+	}
 	i, err := s.claim(object, 1, false, agent, pc, cycles)
 	if err != nil {
 		return err

@@ -80,7 +80,8 @@ type Options struct {
 	// CheckOrder has this process learn in which order its Mutexes and RWMutexes are
 	// taken, together with all others of the space that do so. Who takes two in an order
 	// that is the opposite of what was ever seen gets an OrderError, also if nobody else
-	// is there. It costs some hundred nanoseconds a lock.
+	// is there. It costs some hundred nanoseconds a lock. Locks of which an order was
+	// learnt keep their names as long as the space is there.
 	CheckOrder bool
 }
 

@@ -17,8 +17,12 @@ const (
 	replyNone       // the run ended before there was one
 )
 
-// mayAsk returns why nobody can be asked: else each job would have no for an answer.
-func mayAsk() error {
+// mayAsk returns why nobody can be asked who should be: else each job would have no for
+// an answer.
+func (p *plan) mayAsk() error {
+	if !p.Interactive || p.DryRun {
+		return nil
+	}
 	tty, err := os.OpenFile("/dev/tty", os.O_RDWR, 0)
 	if err != nil {
 		return fmt.Errorf("--interactive asks at the terminal, and there is none (%w); leave it out, or see with --dry-run what would run", err)

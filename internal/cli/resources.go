@@ -223,7 +223,12 @@ func (p *plan) findAsset(r resource.Request) (asset, error) {
 		return a, nil
 	}
 	if i := slices.IndexFunc(p.have, func(h resource.Request) bool { return h.Name == r.Name }); i >= 0 {
-		a.ids, a.env, a.why = nil, nil, fmt.Sprintf("as --have %s=%d says", r.Name, p.have[i].Units)
+		a.why = fmt.Sprintf("as --have %s=%d says", r.Name, p.have[i].Units)
+		if n := int(p.have[i].Units); n <= len(a.ids) { // fewer than were found, and none but these
+			a.ids = a.ids[:n]
+			return a, nil
+		}
+		a.ids, a.env = nil, nil
 		for n := range p.have[i].Units {
 			a.ids = append(a.ids, strconv.FormatInt(n, 10))
 		}

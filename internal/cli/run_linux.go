@@ -80,10 +80,9 @@ func runPlan(p *plan) error {
 		return showLimits(os.Stdout)
 	case p.ShellQuote > 0:
 		return shop.quoted(os.Stdout)
-	case p.Interactive && !p.DryRun:
-		if err := mayAsk(); err != nil {
-			return err
-		}
+	}
+	if err := p.mayAsk(); err != nil {
+		return err
 	}
 	if err := shop.count(p.needsTotal(shop.templates)); err != nil {
 		return err
@@ -110,12 +109,7 @@ func runPlan(p *plan) error {
 		shop.stdin.keep(nil)
 		return dryRun(jobs, p.jobs, r.data.discard, os.Stdout)
 	}
-	if shop.total > 0 {
-		r.course.total = shop.total
-		r.screen.total.Store(shop.total)
-	} else {
-		r.course.total = -1
-	}
+	r.expect(shop.total)
 	if err := r.open(shop); err != nil {
 		return err
 	}
@@ -125,6 +119,15 @@ func runPlan(p *plan) error {
 	shop.sizes = r.notes != nil || r.screen.how != showNothing || p.order != history.Input
 	r.foresee()
 	return r.run(jobs)
+}
+
+// expect notes how many jobs there are; 0: it is not known.
+func (r *mapRun) expect(total int64) {
+	if r.course.total = total; total > 0 {
+		r.screen.total.Store(total)
+	} else {
+		r.course.total = -1
+	}
 }
 
 // run runs the jobs.

@@ -70,9 +70,13 @@ func (st *Stream) awaitFeeder(ctx context.Context, some func() bool) (done bool,
 func (st *Stream) awaitHead(ctx context.Context, head int64, index uint32) error {
 	s := st.s
 	ended := func() bool { _, ok := s.m.hasEnded(index); return ok }
-	for nap := napFirst; s.worker != nil && s.worker.help(index, nap < patientNap); nap *= 2 {
-		if err := s.park(ctx, index, nap, ended); err != errNap {
-			return err
+	if s.worker != nil {
+		h := s.worker.waits(st.spec.Caller)
+		defer h.end()
+		for nap := napFirst; s.worker.help(h, index, nap < patientNap); nap = min(2*nap, napMax) {
+			if err := s.park(ctx, index, nap, ended); err != errNap {
+				return err
+			}
 		}
 	}
 	fast := st.fast.Load()
@@ -184,9 +188,11 @@ func (st *Stream) awaitSome(ctx context.Context, some func() bool) error {
 	if st.s.worker == nil {
 		return st.s.leadUntil(ctx, st.more, some)
 	}
+	h := st.s.worker.waits(st.spec.Caller)
+	defer h.end()
 	for nap := napFirst; ; nap = min(2*nap, napMax) {
 		if index, ok := st.waiting(); ok {
-			st.s.worker.help(index, nap < patientNap)
+			st.s.worker.help(h, index, nap < patientNap)
 		}
 		if err := st.s.leadFor(ctx, nap, st.more, some); err != errNap {
 			return err

@@ -124,7 +124,7 @@ func useAll(tb testing.TB, m *memory) {
 			w.block.batchBits.Store(0)
 		}
 		for i := range m.words {
-			w.help(uint32(i), false)
+			w.help(&wait{w: w}, uint32(i), false)
 		}
 		w.flush(true)
 	}

@@ -105,10 +105,10 @@ func (w *Worker) waitEnds() {
 
 // rest sleeps for a nap while a task of this worker waits, or runs what it is given
 // meanwhile.
-func (w *Worker) rest(nap time.Duration, sleep func(time.Duration) error) error {
+func (w *Worker) rest(h *wait, nap time.Duration, sleep func(time.Duration) error) error {
 	w.waitBegins()
 	defer w.waitEnds()
-	given := func() bool { return w.m.Assigned && w.lanesWait() && w.runGiven() }
+	given := func() bool { return w.m.Assigned && w.lanesWait() && w.runGiven(h) }
 	if given() {
 		return errNap
 	}
@@ -147,7 +147,7 @@ func (h *hints) moveTo(to *hints) (any bool) {
 // task on a stack began before those above it. So whatever holds up a task began
 // after it, and the one begun last is held up by nothing. Each level has a descriptor,
 // so the table bounds the stack.
-func (w *Worker) runGiven() bool {
+func (w *Worker) runGiven(h *wait) bool {
 	cursor := 0 // several lanes may come here at once; and what is taken is not published, the batch is the loop's
 	leaf, set := w.m.box(w.slot).take(&cursor, 1, false)
 	if set == 0 {
@@ -158,8 +158,9 @@ func (w *Worker) runGiven() bool {
 	}
 	index := uint32(leaf<<6 + bits.TrailingZeros64(set))
 	word := Word(w.m.words[index].Load())
-	if word.state() == Queued {
-		w.runNested(index, word)
+	if word.state() == Queued && w.runNested(h, index, word, false) {
+		w.m.box(w.slot).add(leaf, set) // for whoever may run it: what waits in a call of the one that runs alone
+		return false
 	}
 	return true
 }

@@ -217,7 +217,7 @@ func nestSum(width, base int) uint64 {
 
 func nestAll(r *Run, width int, base int64) (sum int64, err error) {
 	ctx, s := context.Background(), r.Submitter()
-	spec := Spec{Fn: fnDouble, Parent: r.ID(), MaxAttempts: MaxAttempts}
+	spec := Spec{Fn: fnDouble, Parent: r.ID(), Caller: r.Caller(r.ID()), MaxAttempts: MaxAttempts}
 	var later []*Pending
 	for i := range width {
 		if index, ok := put(ctx, s, base+int64(i)); ok {
@@ -236,13 +236,13 @@ func nestAll(r *Run, width int, base int64) (sum int64, err error) {
 	// One that is taken back while it waits, or after another worker took it.
 	if index, ok := put(ctx, s, base); ok {
 		s.Cancel(s.Submit(index, &spec))
-		if err := s.Wait(ctx, index); err != nil {
+		if err := s.Wait(ctx, spec.Caller, index); err != nil {
 			return 0, err
 		}
 		s.Release(index)
 	}
 	for i, p := range later {
-		res, err := p.Wait(ctx)
+		res, err := p.Wait(ctx, spec.Caller)
 		if err != nil || res.Kind != KindValue {
 			return 0, fmt.Errorf("child %d: kind %d, %v", i, res.Kind, err)
 		}
@@ -274,7 +274,7 @@ func callOnce(ctx context.Context, s *Submitter, spec *Spec, v int64) (int64, er
 		return inPlace(s, spec, v), nil
 	}
 	s.Submit(index, spec)
-	if err := s.Wait(ctx, index); err != nil {
+	if err := s.Wait(ctx, spec.Caller, index); err != nil {
 		return 0, err
 	}
 	res, err := s.Result(index)
@@ -292,7 +292,7 @@ func inPlace(s *Submitter, spec *Spec, v int64) (sum int64) {
 	if s.worker == nil {
 		return 2 * v // the master's callers only want a number
 	}
-	if _, _, ok := s.InPlace(spec, in, func(*Run) { sum = 2 * v }); !ok {
+	if _, _, ok := s.InPlace(context.Background(), spec, in, func(*Run) { sum = 2 * v }); !ok {
 		return 2 * v
 	}
 	return sum

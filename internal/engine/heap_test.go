@@ -192,7 +192,7 @@ func TestStreamUnderEachPolicy(t *testing.T) {
 						v := rnd.Int64N(1 << 40)
 						*(*int64)(in) = v
 						p.sub.Submit(index, &Spec{Hints: Hints{int(v%3) - 1, v, now() + v, uint64(v % 5)}})
-						if err := p.sub.Wait(t.Context(), index); err != nil {
+						if err := p.sub.Wait(t.Context(), nil, index); err != nil {
 							t.Error(err)
 							return
 						}

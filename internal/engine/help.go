@@ -1,6 +1,10 @@
 package engine
 
-import "math/bits"
+import (
+	"math/bits"
+
+	"github.com/tutti-run/tutti/sched"
+)
 
 // What a worker does while one of its tasks waits for others.
 
@@ -8,30 +12,33 @@ import "math/bits"
 // waits for, and what that waits for: nothing else, so that a stack never holds
 // tasks that have nothing to do with each other, and no wait can close a circle.
 //
-// What may well die it leaves to an idle worker as long as it is patient, and
-// reports that: the caller is to come again soon. A worker that dies takes all of
-// its stack along, and the waiting task would have to begin again.
-func (w *Worker) help(top uint32, patient bool) (left bool) {
+// What may well die it leaves to an idle worker as long as it is patient, and what
+// must not run beside others until it may, and reports that: the caller is to come
+// again soon. A worker that dies takes all of its stack along, and the waiting task
+// would have to begin again.
+func (w *Worker) help(h *wait, top uint32, patient bool) (left bool) {
 	for {
-		index, word := top, Word(w.m.words[top].Load())
-		switch word.state() {
-		case Queued:
-			if !w.mayRun(index) {
-				return false
-			}
-		case Running:
-			var ok bool
-			if index, word, ok = w.descendant(taskID(index, word)); !ok {
-				return false
-			}
-		default:
-			return false
+		index, word, ok := w.useful(top)
+		if !ok || patient && w.risky(index) && w.idleOther(index) {
+			h.unwant()
+			return ok
 		}
-		if patient && w.risky(index) && w.idleOther() {
+		if w.runNested(h, index, word, true) {
 			return true
 		}
-		w.runNested(index, word)
 	}
+}
+
+// useful finds what to run for a wait for top.
+func (w *Worker) useful(top uint32) (index uint32, word Word, ok bool) {
+	word = Word(w.m.words[top].Load())
+	switch word.state() {
+	case Queued:
+		return top, word, w.mayRun(top)
+	case Running:
+		return w.descendant(taskID(top, word))
+	}
+	return 0, 0, false
 }
 
 // risky reports whether a task is one whose author reckons with its death: it has
@@ -41,31 +48,39 @@ func (w *Worker) risky(index uint32) bool {
 	return d.timeoutNs != 0 || d.flags&flagAtMostOnce != 0 || d.maxAttempts < DefaultAttempts
 }
 
-// idleOther wakes another worker that has nothing to do; false when there is none,
-// nor one that is about to start.
-func (w *Worker) idleOther() bool {
+// idleOther offers a task to another worker that has nothing to do; false when
+// there is none, nor one that is about to start.
+func (w *Worker) idleOther(index uint32) bool {
 	for slot := 1; slot < w.m.Slots; slot++ {
 		b := &w.m.slot[slot]
 		state := b.state.Load()
-		if slot != w.slot && (state == slotStarting || state == slotReady && b.stats.busySince.Load() == 0) {
-			w.m.wakeSlot(slot)
-			return true
+		if slot == w.slot || state != slotStarting && (state != slotReady || w.view.Running(sched.Slot(slot)) > 0) {
+			continue
 		}
+		if !w.m.Assigned && w.m.head.inOrder == 0 { // it may never look where the task was placed
+			w.m.queue[slot][w.m.descs[index].class()].add(int(index>>6), 1<<(index&63))
+		}
+		w.m.wakeSlot(slot)
+		return true
 	}
 	return false
 }
 
-// runNested runs a task on the stack of another, if its word is still as it was
-// seen: the descriptor may have become that of a task of another family.
-func (w *Worker) runNested(index uint32, seen Word) {
-	word, ok := w.m.begin(index, w.slot, seen)
+// runNested runs a task on the stack of another that waits, if its word is still as
+// it was seen: the descriptor may have become that of a task of another family. It is
+// refused where it must not run now; want says that its turn is to come.
+func (w *Worker) runNested(h *wait, index uint32, seen Word, want bool) (refused bool) {
+	word, below, ok, refused := h.begin(index, seen, want)
 	if !ok {
-		return
+		return refused
 	}
+	defer below.end() // also when the task ends the goroutine by runtime.Goexit
 	at(PointBegun)
 	r := w.runs.Get().(*Run)
+	r.caller.Store(below)
 	w.perform(r, index, word)
 	w.runs.Put(r)
+	return false
 }
 
 // ancestorsMax bounds how far up a family is followed: damaged parents cannot

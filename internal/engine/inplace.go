@@ -2,6 +2,7 @@ package engine
 
 import (
 	"bytes"
+	"context"
 	"math/bits"
 )
 
@@ -54,10 +55,11 @@ func (m *memory) takeReserve(slot int, limited bool) (index uint32, ok bool) {
 
 // InPlace has a call run in this process on this stack, as a task with limits of
 // its own: run gets what a Handler gets, but its input and result are its own
-// affair. input is what the input would be in shared memory. ran is false when the
-// call's end was known already: then res is it. ok is false when the reserve is
+// affair. input is what the input would be in shared memory. It waits until it may run
+// beside what else does in this worker. ran is false when the call's end was known
+// already, or when ctx or its task ended first: then res is it. ok is false when the reserve is
 // empty; nothing has happened then.
-func (s *Submitter) InPlace(t *Spec, input []byte, run Handler) (res Result, ran, ok bool) {
+func (s *Submitter) InPlace(ctx context.Context, t *Spec, input []byte, run Handler) (res Result, ran, ok bool) {
 	index, ok := s.m.takeReserve(s.slot, t.TimeoutNs != 0 || t.AtMostOnce)
 	if !ok {
 		return Result{}, false, false
@@ -68,21 +70,30 @@ func (s *Submitter) InPlace(t *Spec, input []byte, run Handler) (res Result, ran
 	*(*uint64)(s.m.inline(index, shortMax)) = hashOf(input)
 	s.m.cellOf(s.slot, index).head(uint32(KindValue), 0) // what an earlier task left there is not this one's
 	at(PointFilled)
-	res, ran = s.worker.runInPlace(index, run)
+	res, ran = s.worker.runInPlace(ctx, index, t, run)
 	return res, ran, true
 }
 
 // runInPlace runs a filled descriptor's call, and frees the descriptor, also when
 // the call ends the goroutine by runtime.Goexit.
-func (w *Worker) runInPlace(index uint32, run Handler) (res Result, ran bool) {
+func (w *Worker) runInPlace(ctx context.Context, index uint32, t *Spec, run Handler) (res Result, ran bool) {
 	m := w.m
 	word := Word(m.words[index].Load()).withState(Running)
+	h := w.waits(t.Caller)
+	defer h.end()
+	below, ok := h.enter(ctx, t.Parent, taskID(index, word), t.AtMostOnce && !t.Contained)
+	if !ok {
+		m.freed(index)
+		return Result{Kind: KindCancelled, Worker: w.slot}, false
+	}
 	m.words[index].Store(uint64(word)) // a store: a word in WRITING is ours
 	at(PointBegun)
 	r := &Run{w: w, index: index, word: word, desc: &m.descs[index], cell: m.cellOf(w.slot, index)}
+	r.caller.Store(below)
 	defer func() {
 		r.Close()
 		m.freed(index)
+		below.end()
 	}()
 	if m.head.findings.Load() != 0 {
 		if f := w.known(r); f != nil {

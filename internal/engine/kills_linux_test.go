@@ -213,7 +213,7 @@ func echoCall(ctx context.Context, t *testing.T, s *Submitter, rnd *rand.Rand) {
 	}
 	echoInput(unsafe.Slice((*byte)(to), in), seed, uint32(out), uint32(rnd.IntN(300_000)))
 	s.Submit(index, echoSpec(echoHints(rnd)))
-	if err := s.Wait(ctx, index); err != nil {
+	if err := s.Wait(ctx, nil, index); err != nil {
 		t.Errorf("call: %v: %v", err, Word(s.m.words[index].Load()))
 		return
 	}

@@ -39,43 +39,96 @@ func (w *Worker) start(lane int, index uint32) {
 			w.free <- lane
 			return
 		}
-		exclusive := word.has(flagAlone) || w.m.descs[index].flags&(flagAtMostOnce|flagContained) == flagAtMostOnce
-		if exclusive {
-			for range w.lanes - 1 {
-				<-w.free
+		if w.mustBeAlone(index, word) {
+			if w.startAlone(lane, index, word) {
+				return
 			}
+			continue // the word changed between look and claim: look again
 		}
-		running, ok := w.m.begin(index, w.slot, word)
-		if ok {
+		running, ok, held := w.beginShared(index, word)
+		switch {
+		case ok:
 			at(PointBegun)
 			w.m.begun(index)
-			done := make(chan struct{})
-			go w.runLane(lane, index, running, done)
-			if exclusive {
-				<-done
-			}
-		}
-		if exclusive {
-			for l := range w.lanes {
-				if l != lane {
-					w.free <- l
-				}
-			}
-		}
-		if ok {
+			c := &Caller{id: taskID(index, running), in: &w.inside, below: &w.inside, shares: true}
+			go w.runLane(lane, index, running, c, make(chan struct{}))
+			return
+		case held:
+			w.putBack(index)
+			w.hold()
+			w.free <- lane
 			return
 		}
-		// The word changed between look and claim: look again.
 	}
+}
+
+// startAlone runs a task when all lanes are free, and keeps them until it has ended.
+func (w *Worker) startAlone(lane int, index uint32, word Word) bool {
+	for range w.lanes - 1 {
+		<-w.free
+	}
+	running, ok := w.m.claim(index, w.slot, word)
+	if ok {
+		at(PointBegun)
+		w.m.begun(index)
+		done := make(chan struct{})
+		go w.runLane(lane, index, running, &w.top, done)
+		<-done
+	}
+	for l := range w.lanes {
+		if l != lane {
+			w.free <- l
+		}
+	}
+	return ok
+}
+
+// beginShared claims a task that shares its worker; held, when it must wait for one
+// that runs alone in a call of another, or is to.
+func (w *Worker) beginShared(index uint32, word Word) (running Word, ok, held bool) {
+	e := &w.inside
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if !e.state.Begin() {
+		return 0, false, true
+	}
+	if running, ok = w.m.claim(index, w.slot, word); !ok {
+		e.state.Leave()
+	}
+	return running, ok, false
+}
+
+// putBack has another worker begin a task that was taken, if one can.
+func (w *Worker) putBack(index uint32) {
+	queue, _ := w.sub.place(&Spec{}, now())
+	w.sub.hint(queue, w.m.descs[index].class(), int(index>>6), 1<<(index&63))
+}
+
+// hold waits until a task may begin. Meanwhile the lanes that are free wait for
+// others, as far as the assigner is concerned: it is to count on none of them.
+func (w *Worker) hold() {
+	for range 1 + len(w.free) {
+		w.waitBegins()
+		defer w.waitEnds()
+	}
+	w.inside.await(func() bool { return !w.leaving() }, func() bool {
+		ok := w.inside.state.Begin()
+		if ok {
+			w.inside.state.Leave()
+		}
+		return ok
+	})
 }
 
 // runLane runs a begun task and gives its lane back, also when the task ends
 // the goroutine by runtime.Goexit.
-func (w *Worker) runLane(lane int, index uint32, running Word, done chan struct{}) {
+func (w *Worker) runLane(lane int, index uint32, running Word, c *Caller, done chan struct{}) {
 	r := &Run{w: w, lane: lane}
+	r.caller.Store(c)
 	w.block.stats.running.Add(1)
 	defer func() {
 		r.Close()
+		c.end()
 		w.block.stats.until.Store(0)
 		w.block.stats.running.Add(^uint32(0))
 		close(done)

@@ -157,7 +157,7 @@ func masterWork(s *Submitter) {
 	for i := range int64(passings) {
 		index, _ := put(ctx, s, i)
 		s.Cancel(s.Submit(index, &Spec{Fn: fnDouble}))
-		if err := s.Wait(ctx, index); err != nil {
+		if err := s.Wait(ctx, nil, index); err != nil {
 			panic(err)
 		}
 		s.Release(index)

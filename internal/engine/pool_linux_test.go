@@ -121,7 +121,7 @@ func number(v int64) []byte { return unsafe.Slice((*byte)(unsafe.Pointer(&v)), 8
 // wait returns a task's result.
 func (p *testPool) wait(f *Pending) Result {
 	p.tb.Helper()
-	r, err := f.Wait(p.tb.Context())
+	r, err := f.Wait(p.tb.Context(), nil)
 	if err != nil {
 		p.tb.Fatal(err)
 	}

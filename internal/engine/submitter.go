@@ -29,8 +29,9 @@ type Spec struct {
 	TimeoutNs   int64
 	Affinity    int
 	Parent      TaskID
-	Bulky       bool // results may not fit a cell: streams bound their bytes, too
-	Each        bool // each task of a stream has Hints of its own, see Stream.Hint
+	Caller      *Caller // Parent, for what it waits for; nil outside of tasks
+	Bulky       bool    // results may not fit a cell: streams bound their bytes, too
+	Each        bool    // each task of a stream has Hints of its own, see Stream.Hint
 	Hints
 }
 

@@ -24,7 +24,7 @@ func callMany(ctx context.Context, s *Submitter, n int, sum *atomic.Int64) error
 		}
 		*(*int64)(p) = i
 		s.Submit(index, &Spec{})
-		if err := s.Wait(ctx, index); err != nil {
+		if err := s.Wait(ctx, nil, index); err != nil {
 			return err
 		}
 		r, err := s.Result(index)
@@ -68,7 +68,7 @@ func TestPendingIsSharedByItsWaiters(t *testing.T) {
 		got := make(chan int64, 4)
 		for range 4 {
 			go func() {
-				r, err := f.Wait(t.Context())
+				r, err := f.Wait(t.Context(), nil)
 				if err != nil {
 					r.Kind = KindError
 				}
@@ -91,11 +91,11 @@ func TestPendingOutlivesAWait(t *testing.T) {
 	f := p.submit(t, 0, 21)
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	if _, err := f.Wait(ctx); !errors.Is(err, context.Canceled) {
+	if _, err := f.Wait(ctx, nil); !errors.Is(err, context.Canceled) {
 		t.Error(err)
 	}
 	close(gate)
-	if r, err := f.Wait(t.Context()); err != nil || numberOf(r) != 42 {
+	if r, err := f.Wait(t.Context(), nil); err != nil || numberOf(r) != 42 {
 		t.Errorf("%v, %v", r, err)
 	}
 }
@@ -110,7 +110,7 @@ func TestFuturesBeyondTheTable(t *testing.T) {
 		all = append(all, p.submit(t, 0, v))
 	}
 	for v, f := range all {
-		if r, err := f.Wait(t.Context()); err != nil || numberOf(r) != int64(2*v) {
+		if r, err := f.Wait(t.Context(), nil); err != nil || numberOf(r) != int64(2*v) {
 			t.Errorf("%d doubled: %+v, %v", v, r, err)
 		}
 	}
@@ -125,14 +125,14 @@ func TestCancelAndAbandon(t *testing.T) {
 		switch v % 3 {
 		case 0:
 			f.Cancel()
-			r, err := f.Wait(t.Context())
+			r, err := f.Wait(t.Context(), nil)
 			if err != nil || r.Kind != KindCancelled && numberOf(r) != 2*v {
 				t.Errorf("%d: %+v, %v", v, r, err)
 			}
 		case 1:
 			f.Abandon()
 		default:
-			if r, err := f.Wait(t.Context()); err != nil || numberOf(r) != 2*v {
+			if r, err := f.Wait(t.Context(), nil); err != nil || numberOf(r) != 2*v {
 				t.Errorf("%d: %+v, %v", v, r, err)
 			}
 		}
@@ -272,7 +272,7 @@ func TestLanes(t *testing.T) {
 		fs = append(fs, p.submit(t, 0, v))
 	}
 	for v, f := range fs {
-		if r, err := f.Wait(t.Context()); err != nil || numberOf(r) != int64(2*v) {
+		if r, err := f.Wait(t.Context(), nil); err != nil || numberOf(r) != int64(2*v) {
 			t.Errorf("%d doubled: %+v, %v", v, r, err)
 		}
 	}
@@ -314,7 +314,7 @@ func TestNestedHelp(t *testing.T) {
 	}
 	p := newHeapPool(t, 3, 64, 0, fib)
 	for range 5 {
-		if r, err := p.submit(t, 0, 12).Wait(t.Context()); err != nil || numberOf(r) != 144 {
+		if r, err := p.submit(t, 0, 12).Wait(t.Context(), nil); err != nil || numberOf(r) != 144 {
 			t.Errorf("%+v, %v", r, err)
 		}
 	}
@@ -336,7 +336,7 @@ func fibChild(r *Run, n int64) int64 {
 		return -1 << 40
 	}
 	*(*int64)(in) = n
-	res, err := s.Go(index, &Spec{Parent: r.ID()}).Wait(ctx)
+	res, err := s.Go(index, &Spec{Parent: r.ID()}).Wait(ctx, nil)
 	if err != nil {
 		return -1 << 40
 	}

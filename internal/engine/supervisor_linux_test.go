@@ -68,7 +68,7 @@ func TestDeathsWithoutATask(t *testing.T) {
 	idle := 3 - p.slotOf(int(p.ctl.notes[1].Load()>>32))
 	p.kill(idle)
 	killSlot(&p.m.slot[idle])
-	if _, err := held.Wait(t.Context()); err == nil || !strings.Contains(err.Error(), "die too often") || !strings.Contains(err.Error(), "signal 9") {
+	if _, err := held.Wait(t.Context(), nil); err == nil || !strings.Contains(err.Error(), "die too often") || !strings.Contains(err.Error(), "signal 9") {
 		t.Error(err)
 	}
 	until(t, "the workers end", func() bool { return len(p.Workers()) == 0 })

@@ -28,7 +28,7 @@ func (m *memory) queued(index uint32, flags Word) Word {
 	} else {
 		w = w.fresh(Queued, 0) | flags // used again without passing through FREE
 	}
-	m.words[index].Store(uint64(w)) // SYNC task-filled: pairs with begin
+	m.words[index].Store(uint64(w)) // SYNC task-filled: pairs with claim
 	return w
 }
 
@@ -42,11 +42,16 @@ func (m *memory) begin(index uint32, slot int, seen Word) (Word, bool) {
 		if w.state() != Queued || seen != 0 && !w.same(seen) {
 			return 0, false
 		}
-		running := w.withState(Running).withOwner(slot)
-		if m.words[index].CompareAndSwap(uint64(w), uint64(running)) { // SYNC task-filled
+		if running, ok := m.claim(index, slot, w); ok {
 			return running, true
 		}
 	}
+}
+
+// claim claims a waiting task whose word is w.
+func (m *memory) claim(index uint32, slot int, w Word) (Word, bool) {
+	running := w.withState(Running).withOwner(slot)
+	return running, m.words[index].CompareAndSwap(uint64(w), uint64(running)) // SYNC task-filled
 }
 
 // end moves a running task to its end and returns the last word and whom to

@@ -228,27 +228,36 @@ func (m *memory) rouse() {
 
 // Wait waits for the end of a task of ours. It spins first where that is
 // cheaper than sleeping. On an error of ctx the task is still ours to collect:
-// Abandon it or wait again.
-func (s *Submitter) Wait(ctx context.Context, index uint32) error {
+// Abandon it or wait again. c is the task that waits; nil outside of tasks.
+func (s *Submitter) Wait(ctx context.Context, c *Caller, index uint32) error {
 	ended := func() bool { _, ok := s.m.hasEnded(index); return ok }
-	return s.waitHelping(ctx, index, ended, func(nap time.Duration) error { return s.park(ctx, index, nap, ended) })
+	return s.waitHelping(ctx, c, index, ended, func(nap time.Duration) error { return s.park(ctx, index, nap, ended) })
 }
 
 // waitHelping waits until ended holds: in a worker it runs what it waits for and
 // looks from time to time whether there is more of that; elsewhere it spins and
 // then sleeps.
-func (s *Submitter) waitHelping(ctx context.Context, index uint32, ended func() bool, sleep func(nap time.Duration) error) error {
+func (s *Submitter) waitHelping(ctx context.Context, c *Caller, index uint32, ended func() bool, sleep func(nap time.Duration) error) error {
+	w := s.worker
+	if w == nil {
+		if spinUntil(s.m.head.spinNs, ended) {
+			return nil
+		}
+		return sleep(0)
+	}
+	if ended() {
+		return nil
+	}
+	h := w.waits(c)
+	defer h.end()
 	for nap := napFirst; ; nap = min(2*nap, napMax) {
-		if s.worker != nil && !ended() {
-			s.worker.help(index, nap < patientNap)
+		if !ended() {
+			w.help(h, index, nap < patientNap)
 		}
 		if spinUntil(s.m.head.spinNs, ended) {
 			return nil
 		}
-		if s.worker == nil {
-			return sleep(0)
-		}
-		if err := s.worker.rest(nap, sleep); err != errNap {
+		if err := w.rest(h, nap, sleep); err != errNap {
 			return err
 		}
 		if ctx.Err() != nil {
@@ -332,8 +341,8 @@ func (p *Pending) collectLocked() {
 }
 
 // Wait returns the result; on an error of ctx the future stays good. Any number
-// of goroutines may wait.
-func (p *Pending) Wait(ctx context.Context) (Result, error) {
+// of goroutines may wait. c is the task that waits; nil outside of tasks.
+func (p *Pending) Wait(ctx context.Context, c *Caller) (Result, error) {
 	ended := func() bool {
 		if p.collected.Load() {
 			return true
@@ -341,7 +350,7 @@ func (p *Pending) Wait(ctx context.Context) (Result, error) {
 		w := Word(p.s.m.words[p.index].Load())
 		return w.gen() != p.id.gen() || w.ended()
 	}
-	err := p.s.waitHelping(ctx, p.index, ended, func(nap time.Duration) error { return p.sleep(ctx, nap, ended) })
+	err := p.s.waitHelping(ctx, c, p.index, ended, func(nap time.Duration) error { return p.sleep(ctx, nap, ended) })
 	if err != nil && !ended() {
 		return Result{}, err
 	}

@@ -6,6 +6,7 @@ import (
 	"math/bits"
 	"math/rand/v2"
 	"sync"
+	"sync/atomic"
 	"unsafe"
 
 	"github.com/tutti-run/tutti/sched"
@@ -37,6 +38,9 @@ type Worker struct {
 	tally tally
 	free  chan int // lanes that run nothing; several lanes only
 
+	inside exclusion // of what runs in this worker
+	top    Caller    // what has the worker to itself but for its own calls: the only lane's tasks, one after another
+
 	activeMu sync.Mutex
 	active   map[TaskID]func(timedOut bool) // running tasks that asked to be told of their end
 	runs     sync.Pool
@@ -67,6 +71,7 @@ func newWorker(m *memory, slot int, policy, subPolicy sched.Policy, handlers []H
 	}
 	w.heap = w.sub.heap
 	w.sub.worker = w
+	w.top.below = &w.inside
 	w.runs.New = func() any { return &Run{w: w} }
 	return w
 }
@@ -74,6 +79,7 @@ func newWorker(m *memory, slot int, policy, subPolicy sched.Policy, handlers []H
 // loop takes and runs tasks one after another until the worker is to leave.
 func (w *Worker) loop() {
 	r := &Run{w: w, single: true}
+	r.caller.Store(&w.top)
 	ended := false
 	defer func() {
 		if !ended {
@@ -332,6 +338,7 @@ type Run struct {
 	lane   int
 	before int  // attempts of this call that died with its caller
 	single bool // the loop's own: nobody else counts at the same time
+	caller atomic.Pointer[Caller]
 	closed bool
 
 	Local any // the handler's own, kept from one task of this Run to the next
