@@ -88,6 +88,11 @@ type Config struct {
 	Observe func(Event)   // is told of each event; nil for nobody
 	Ended   func(Attempt) // is told of each attempt that ended; nil for nobody
 
+	// SharedCore is how many times as long a task takes that a worker begins while
+	// another runs on the same core: threads of a core share its units. 0 is 1, no
+	// longer. What begins or ends on the core later is not looked at.
+	SharedCore float64
+
 	Coherence *Coherence // what cache lines take to move; nil: they are not looked at
 }
 
@@ -166,6 +171,9 @@ func Run(c Config, next func() (Task, bool)) (Result, error) {
 // longest bounds all times, so that they can be added up.
 const longest = Span(1) << 60
 
+// memoryMost bounds the memory of a task, 64 TiB, so that CPUsMax of them add up.
+const memoryMost = int64(1) << 46
+
 // CPUsMax bounds a machine.
 const CPUsMax = 1 << 16
 
@@ -181,6 +189,8 @@ func (c *Config) check() error {
 		return fmt.Errorf("a cost is below 0: %+v", k)
 	case max(k.Submit, k.Wake, k.Dispatch, k.Assign, k.StealNear, k.StealFar, k.Notice, k.Start) > Hour:
 		return fmt.Errorf("a cost is above an hour: %+v", k)
+	case c.SharedCore != 0 && !(c.SharedCore >= 1 && c.SharedCore <= 1e6):
+		return fmt.Errorf("tasks take %v times as long on a shared core: 1 to a million are possible", c.SharedCore)
 	case c.Faults.DeathsPerHour < 0:
 		return fmt.Errorf("%v deaths an hour: 0 or more are possible", c.Faults.DeathsPerHour)
 	}
@@ -219,8 +229,8 @@ func (t *Task) check(n int, workers int, last Time) error {
 		return fmt.Errorf("task %d is submitted at %d, before the one that was given before it, at %d", n, t.At, last)
 	case t.Submitter < 0 || int(t.Submitter) > workers || t.Affinity < 0 || int(t.Affinity) > workers:
 		return fmt.Errorf("task %d names workers %d and %d: they are 1 to %d, and 0 is the master or any", n, t.Submitter, t.Affinity, workers)
-	case t.Memory < 0:
-		return fmt.Errorf("task %d needs %d bytes of memory: 0 or more are possible", n, t.Memory)
+	case t.Memory < 0 || t.Memory > memoryMost:
+		return fmt.Errorf("task %d needs %d bytes of memory: 0 to %d are possible", n, t.Memory, memoryMost)
 	case t.MaxAttempts < 0:
 		return fmt.Errorf("task %d has %d attempts: 1 or more are possible, and 0 for the default", n, t.MaxAttempts)
 	}

@@ -215,6 +215,26 @@ func TestLateProcessesTakeNoSlot(t *testing.T) {
 	}
 }
 
+// Two threads of a core take longer at once than each alone, from when the second
+// begins, and threads of different cores do not.
+func TestThreadsShareTheirCore(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		cpus   []CPU
+		shared float64
+		want   Span
+	}{
+		{Grid(1, 1, 1, 2), 1.5, 300}, // one thread 100 alone and then 150, the other 150 twice
+		{Grid(1, 1, 1, 2), 0, 200},
+		{Grid(1, 1, 2, 1), 1.5, 200},
+	} {
+		r := simulate(t, Config{CPUs: c.cpus, Policy: named(t, "aged-priority"), SharedCore: c.shared}, Slice([]Task{{Length: 100}, {Length: 100}, {Length: 100}, {Length: 100}}))
+		if r.Makespan != c.want {
+			t.Errorf("%+v: %d, want %d", c, r.Makespan, c.want)
+		}
+	}
+}
+
 // A policy that places tasks where no worker looks is found out.
 type lost struct{ sched.RoundRobin }
 
@@ -253,6 +273,7 @@ func TestImpossible(t *testing.T) {
 		"deaths an hour": func(c *Config) { c.Faults.DeathsPerHour = -1 },
 		"of worker 3":    func(c *Config) { c.Faults.Deaths = []Death{{3, 0}} },
 		"worker 1 slow":  func(c *Config) { c.Faults.Slow = []Slow{{1, 5, 4, 2}} },
+		"shared core":    func(c *Config) { c.SharedCore = 0.5 },
 		"at most 65536":  func(c *Config) { c.CPUs = make([]CPU, CPUsMax+1) },
 	} {
 		c := good
@@ -268,6 +289,8 @@ func TestImpossible(t *testing.T) {
 		"before the one":            {{At: 5}, {At: 4}},
 		"names workers 3 and 0":     {{Submitter: 3}},
 		"-1 attempts":               {{MaxAttempts: -1}},
+		"-1 bytes of memory":        {{Memory: -1}},
+		"bytes of memory: 0 to":     {{Memory: 1 << 62}},
 	} {
 		if _, err := Run(good, Slice(tasks)); err == nil || !strings.Contains(err.Error(), says) {
 			t.Errorf("%v, want %q", err, says)

@@ -53,11 +53,27 @@ func (w *world) assigned() Span {
 	return Span(w.assigner - w.now)
 }
 
+// shared reports whether another thread of a worker's core runs a task.
+func (w *world) shared(s sched.Slot) bool {
+	if w.SharedCore <= 1 {
+		return false
+	}
+	for _, thread := range w.threads[w.CPUs[s-1].Core] {
+		if thread != s && w.slots[thread].running != nil && w.slots[thread].alive {
+			return true
+		}
+	}
+	return false
+}
+
 // lasts is how long a task takes in a worker that begins it now.
 func (w *world) lasts(s sched.Slot, t *task) Span {
 	ns := float64(t.Length)
 	if speed := w.CPUs[s-1].Speed; speed != fullSpeed {
 		ns *= fullSpeed / float64(speed)
+	}
+	if w.shared(s) {
+		ns *= w.SharedCore
 	}
 	for _, slow := range w.Faults.Slow {
 		if slow.Worker == s && w.now >= slow.From && w.now < slow.To {

@@ -75,7 +75,8 @@ type world struct {
 	spare   []*task // to be used again
 	err     error
 
-	caches    *caches // nil without Coherence; then like what follows
+	threads   map[int][]sched.Slot // workers by core, with SharedCore
+	caches    *caches              // nil without Coherence; then like what follows
 	sleepers  []*line
 	words     *line // of the tasks made last
 	tasksMade int
@@ -90,6 +91,12 @@ func newWorld(c *Config, next func() (Task, bool)) (*world, error) {
 	}
 	if c.Limits == (WorkerLimits{}) {
 		c.Limits = core.DefaultWorkerLimits
+	}
+	if c.SharedCore > 1 {
+		w.threads = map[int][]sched.Slot{}
+		for i, cpu := range c.CPUs {
+			w.threads[cpu.Core] = append(w.threads[cpu.Core], sched.Slot(i+1))
+		}
 	}
 	w.deaths = core.NewDeaths(c.Restart)
 	w.layOut()

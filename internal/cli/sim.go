@@ -317,6 +317,9 @@ func (q *simulation) answer(w io.Writer, f *simFlags) error {
 	case f.json:
 		err = printJSON(w, q.report(runs, laws))
 	case f.csv:
+		for _, note := range q.notes(runs) {
+			complain("%s", note) // standard output is for the figures
+		}
 		err = simCSV(w, runs)
 	default:
 		_, err = io.WriteString(w, simText(q, runs, laws))

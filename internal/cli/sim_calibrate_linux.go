@@ -43,18 +43,28 @@ func measureCosts(ctx context.Context, m *topo.Machine) (c whatif.Costs, notes [
 		}
 	}
 	if near == nil {
-		return c, []string{"this process may use one CPU only, so stealing could not be measured and costs as usual"}, nil
+		return c, []string{"this process may use one CPU only, so that steals cost as usual"}, nil
 	}
-	if c.StealNear, err = measureSteal(ctx, near); err != nil {
+	measured, err := measureSteal(ctx, near)
+	if err != nil {
 		return c, nil, err
 	}
-	if far == nil {
+	if measured == disturbed {
+		return c, []string{"other programs disturbed stealing each time, so that steals cost as usual; measure again when the machine is quiet"}, nil
+	}
+	c.StealNear = measured
+	if far != nil {
+		if measured, err = measureSteal(ctx, far); err != nil {
+			return c, nil, err
+		}
+	}
+	if far == nil || measured == disturbed {
 		// As much more as usual: the way to a cache that is not shared is longer.
 		c.StealFar = c.StealNear * whatif.UsualCosts.StealFar / whatif.UsualCosts.StealNear
-		return c, []string{"all CPUs here share a cache, so a far steal is taken for as many times a near one as usual"}, nil
+		return c, []string{"no steal between two caches could be measured, so it is taken for as many times a near one as usual"}, nil
 	}
-	c.StealFar, err = measureSteal(ctx, far)
-	return c, nil, err
+	c.StealFar = measured
+	return c, nil, nil
 }
 
 // pairs are two CPUs that are as near as two can be, and two that share no cache; nil
@@ -252,11 +262,15 @@ func measureSteal(ctx context.Context, cpus []int) (sim.Span, error) {
 		}
 		return nil
 	})
-	if err == nil && max(own, stolen) == math.MaxInt64 {
-		err = errors.New("stealing was disturbed each time: measure when the machine is quiet")
+	if max(own, stolen) == math.MaxInt64 {
+		return disturbed, err
 	}
 	return sim.Span(max(0, stolen-own)), err
 }
+
+// disturbed is what measureSteal returns where the workers never had the CPUs for long
+// enough.
+const disturbed sim.Span = -1
 
 // drained is the CPU time that the second worker needs for each of many tasks that lie
 // at a worker when it begins with them, while the first is busy for longer than that.

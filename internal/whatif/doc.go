@@ -136,7 +136,7 @@ func (s *Study) config(policy string, cpus int) (sim.Config, error) {
 		costs.Assign = s.Machine.Costs.Assignment
 	}
 	return sim.Config{
-		CPUs: machine, Seed: s.Seed, Costs: costs, Faults: s.Faults, Coherence: lines,
+		CPUs: machine, Seed: s.Seed, Costs: costs, Faults: s.Faults, Coherence: lines, SharedCore: s.Machine.SharedCore,
 		Policy: func() sched.Policy {
 			p, _ := sched.New(policy, nil) // it was made once above
 			return p

@@ -14,8 +14,11 @@ import (
 // Machine is what the work is to run on.
 type Machine struct {
 	Name  string
-	CPUs  []sim.CPU // none: as many as a run asks for, see Usual
+	CPUs  []sim.CPU // none: as many as a run asks for, equal ones
 	Costs Costs
+	// SharedCore is how many times as long a task takes beside another on its core; 0
+	// is 1. The lengths of tasks are then those that they have alone on a core.
+	SharedCore float64
 }
 
 // Costs are what the engine's steps cost on a machine.
@@ -50,6 +53,9 @@ func (m *Machine) check() error {
 	if p := m.Costs.Process; p < 0 || p > sim.Hour {
 		return fmt.Errorf("starting a process takes %d ns: 0 to an hour are possible", p)
 	}
+	if f := m.SharedCore; f != 0 && !(f >= 1 && f <= slowMost) {
+		return fmt.Errorf("tasks take %v times as long on a shared core: 1 to %g are possible", f, float64(slowMost))
+	}
 	if a := m.Costs.Assignment; a < 1 || a > sim.Hour {
 		return fmt.Errorf("an assignment takes %d ns: 1 to an hour are possible", a)
 	}
@@ -80,7 +86,8 @@ type machineFile struct {
 	Caches  int        `json:"caches"`  // last-level caches of a node
 	Cores   int        `json:"cores"`   // of a cache
 	Threads int        `json:"threads"` // of a core
-	CPUs    []cpuFile  `json:"cpus"`    // in place of these four
+	Shared  float64    `json:"shared_core"`
+	CPUs    []cpuFile  `json:"cpus"` // in place of these four
 	Costs   *CostsFile `json:"costs"`
 }
 
@@ -158,7 +165,7 @@ func ParseMachine(text []byte, name string, base Costs) (Machine, error) {
 	if err := strict(text, &f); err != nil {
 		return Machine{}, fmt.Errorf("machine %s: %w", name, err)
 	}
-	m := Machine{Name: name, Costs: f.Costs.over(base)}
+	m := Machine{Name: name, Costs: f.Costs.over(base), SharedCore: f.Shared}
 	if f.Name != "" {
 		m.Name = f.Name
 	}

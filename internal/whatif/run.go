@@ -195,21 +195,19 @@ func (s *Study) priced(run *Run) error {
 }
 
 // SpeedUp fills in the speed-ups of runs, each against the one of the same policy on
-// the fewest CPUs.
+// the fewest CPUs; but for policies of which there is one number of CPUs only.
 func SpeedUp(runs []Run) {
-	least := map[string]*Run{}
-	most := 0
-	for i := range runs {
-		r := &runs[i]
-		if l := least[r.Policy]; l == nil || r.CPUs < l.CPUs {
-			least[r.Policy] = r
+	fewest, most := map[string]Run{}, map[string]int{}
+	for _, r := range runs {
+		if f, seen := fewest[r.Policy]; !seen || r.CPUs < f.CPUs {
+			fewest[r.Policy] = r
 		}
-		most = max(most, r.CPUs)
+		most[r.Policy] = max(most[r.Policy], r.CPUs)
 	}
 	for i := range runs {
 		r := &runs[i]
-		if l := least[r.Policy]; l.CPUs < most && r.Makespan > 0 {
-			r.Speedup = l.Makespan / r.Makespan
+		if f := fewest[r.Policy]; f.CPUs < most[r.Policy] && r.Makespan > 0 {
+			r.Speedup = f.Makespan / r.Makespan
 		}
 	}
 }

@@ -251,8 +251,8 @@ func TestGantt(t *testing.T) {
 
 func TestParseMachine(t *testing.T) {
 	t.Parallel()
-	m, err := ParseMachine([]byte(`{"name": "big", "nodes": 2, "cores": 4, "threads": 2, "costs": {"wake_ns": 7}}`), "f", UsualCosts)
-	if err != nil || m.Name != "big" || !reflect.DeepEqual(m.CPUs, sim.Grid(2, 1, 4, 2)) || m.Costs.Wake != 7 || m.Costs.Start != UsualCosts.Start {
+	m, err := ParseMachine([]byte(`{"name": "big", "nodes": 2, "cores": 4, "threads": 2, "shared_core": 1.5, "costs": {"wake_ns": 7, "transfer_ns": [1,2,3,4,5]}}`), "f", UsualCosts)
+	if err != nil || m.Name != "big" || !reflect.DeepEqual(m.CPUs, sim.Grid(2, 1, 4, 2)) || m.Costs.Wake != 7 || m.SharedCore != 1.5 || m.Costs.Transfer != [5]sim.Span{1, 2, 3, 4, 5} || m.Costs.Start != UsualCosts.Start {
 		t.Errorf("%+v, %v", m, err)
 	}
 	m, err = ParseMachine([]byte(`{"cpus": [{"count": 2}, {"speed": 0.5, "cache": 1, "core": 9}, {"speed": 0.5, "cache": 1, "core": 9}]}`), "f", UsualCosts)
@@ -273,6 +273,7 @@ func TestParseMachine(t *testing.T) {
 		`{"cpus": [{}], "cores": 2}`:            "leave one of the two out",
 		`{"corse": 2}`:                          "corse",
 		`{"cores": 2} {}`:                       "something follows",
+		`{"cores": 1, "shared_core": 0.5}`:      "0.5 times as long on a shared core",
 		`hello`:                                 "machine f: it is not as it should be",
 		`{"cores":1,"costs":{"process_ns":-1}}`: "starting a process takes -1 ns",
 	} {

@@ -29,12 +29,16 @@ type Workload struct {
 	Bad      int  // broken lines that were passed over
 	NoLength int  // jobs of which nobody knows how long they ran, and which are left out
 	Notes    []string
+
+	tasks int
 }
 
 // Limits of a workload.
 const (
 	// JobsMax bounds the jobs, and so the memory that they take: 40 bytes each.
 	JobsMax = 50_000_000
+	// TasksMax bounds the tasks: a job is as many as it used CPUs.
+	TasksMax = 200_000_000
 	// CPUsMax bounds the CPUs that a job used.
 	CPUsMax = 1 << 20
 	// LengthMax bounds all times: 18 years.
@@ -47,6 +51,9 @@ const (
 func (w *Workload) add(j Job) error {
 	if len(w.Jobs) == JobsMax {
 		return fmt.Errorf("there are more than %d jobs: take a part of them", JobsMax)
+	}
+	if w.tasks += j.CPUs; w.tasks > TasksMax {
+		return fmt.Errorf("the jobs used more than %d CPUs in all: take a part of them", TasksMax)
 	}
 	w.Jobs = append(w.Jobs, j)
 	return nil

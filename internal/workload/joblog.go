@@ -48,8 +48,8 @@ func Ran(took time.Duration) (Job, error) {
 	return Job{Length: length, Expected: length, CPUs: 1}, err
 }
 
-// FromRun makes a workload of the jobs of a recorded run, which may be called for one
-// after the other.
+// FromRun makes a workload of a recorded run, of whose jobs it is told how long each
+// took, in the order in which they ended.
 func FromRun(name string, jobs []time.Duration) *Workload {
 	w := &Workload{Name: name, Commands: true}
 	for _, took := range jobs {

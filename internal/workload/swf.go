@@ -175,14 +175,13 @@ func lines(in io.Reader, skip bool, bad *int, f func(line []byte) error) error {
 	for s.Scan() {
 		n++
 		err := f(s.Bytes())
-		if _, broken := errors.AsType[*badLine](err); broken && skip {
+		_, broken := errors.AsType[*badLine](err)
+		switch {
+		case broken && skip:
 			*bad++
-			continue
-		}
-		if _, broken := errors.AsType[*badLine](err); broken {
+		case broken:
 			return fmt.Errorf("line %d: %w; --skip-bad passes over such lines", n, err)
-		}
-		if err != nil {
+		case err != nil:
 			return err
 		}
 	}

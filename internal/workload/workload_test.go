@@ -105,6 +105,10 @@ func TestBrokenLines(t *testing.T) {
 			t.Errorf("%q: %v, want %q", text, err, says)
 		}
 	}
+	wide := strings.Repeat(strings.Repeat("1 ", 4)+"1000000 "+strings.Repeat("1 ", 13)+"\n", 201)
+	if _, err := Read(strings.NewReader(wide), "f", true); err == nil || !strings.Contains(err.Error(), "used more than 200000000 CPUs in all") {
+		t.Errorf("201 jobs on a million CPUs: %v", err)
+	}
 	long := strings.NewReader(strings.Repeat("1", lineMax+1))
 	if _, err := Read(long, "f", true); err == nil || !strings.Contains(err.Error(), "line 1 is longer") {
 		t.Errorf("a line of %d bytes: %v", lineMax+1, err)
