@@ -60,6 +60,9 @@ type delivery struct {
 	failed  func(error)                          // told once, of the first error
 	done    chan struct{}
 
+	past precedence
+	owed <-chan time.Time // live is to be called again, since somebody was put off; nil: nobody was
+
 	err     error
 	entries []journal.Entry
 	noted   []journal.Job
@@ -80,6 +83,9 @@ func (d *delivery) run() {
 		case f := <-d.queue:
 			d.take(f)
 		case <-d.shown:
+			d.takeAll()
+			d.live()
+		case <-d.owed:
 			d.live()
 		case <-tick:
 			d.screen.draw()
@@ -105,6 +111,7 @@ func (d *delivery) takeAll() {
 
 // take brings a job into its order and prints what is next.
 func (d *delivery) take(f *finished) {
+	d.past.add(f.Ticket)
 	if f.printed != nil {
 		d.settle()
 		close(f.printed)
@@ -170,17 +177,33 @@ func (d *delivery) watch() {
 	}
 }
 
-// live prints what running jobs have shown: the one whose turn it is, or all.
+// putOff is how long a running job waits to be shown for the end of one before it.
+const putOff = 10 * time.Millisecond
+
+// live prints what running jobs have shown: the one whose turn it is, or all, but for
+// those that began after a job whose end was not heard of yet.
 func (d *delivery) live() {
+	var views []spool.View // at one moment: who ended since is not taken for running
+	runs := map[uint64]bool{}
 	d.printer.store.Views(func(v spool.View) {
+		views = append(views, v)
+		runs[v.Ticket] = true
+	})
+	owed := d.past.owed(runs)
+	d.owed = nil
+	for _, v := range views {
+		if d.order == nil && v.Ticket > owed {
+			d.owed = time.After(putOff)
+			continue
+		}
 		if d.err != nil || d.order != nil && v.Seq != d.order.next || v.Shown[0].Size+v.Shown[1].Size == 0 {
-			return
+			continue
 		}
 		d.screen.clear()
 		if err := d.printer.live(&v, d.title); err != nil {
 			d.fail(fmt.Errorf("write output: %w", err))
 		}
-	})
+	}
 }
 
 // logBatch bounds the entries that are appended at once.
