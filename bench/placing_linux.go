@@ -2,11 +2,11 @@ package main
 
 import (
 	"errors"
-	"fmt"
-	"os"
 	"runtime"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/tutti-run/tutti/topo"
 )
 
 // placing says where the two sides of a measurement run.
@@ -30,9 +30,7 @@ func (p placing) place(other *echo) (restore func(), err error) {
 	if err != nil {
 		return nil, err
 	}
-	var set unix.CPUSet
-	set.Set(cpus[1])
-	if err := pinAll(other.cmd.Process.Pid, &set); err != nil {
+	if err := topo.PinOther(other.cmd.Process.Pid, cpus[1]); err != nil {
 		return nil, err
 	}
 	return pinThread(cpus[0])
@@ -40,18 +38,11 @@ func (p placing) place(other *echo) (restore func(), err error) {
 
 // twoOfOurCPUs are the first two that this process may use.
 func twoOfOurCPUs() (cpus [2]int, err error) {
-	var set unix.CPUSet
-	if err := unix.SchedGetaffinity(os.Getpid(), &set); err != nil {
+	all, err := topo.Affinity()
+	if err != nil {
 		return cpus, err
 	}
-	n := 0
-	for cpu := 0; cpu < len(set)*64 && n < 2; cpu++ {
-		if set.IsSet(cpu) {
-			cpus[n] = cpu
-			n++
-		}
-	}
-	if n < 2 {
+	if copy(cpus[:], all) < len(cpus) {
 		return cpus, errors.New("the two sides run on a CPU each, and this process may use one only")
 	}
 	return cpus, nil
@@ -74,16 +65,4 @@ func pinThread(cpu int) (restore func(), err error) {
 		_ = unix.SchedSetaffinity(0, &before) // it was allowed before
 		runtime.UnlockOSThread()
 	}, nil
-}
-
-// pinAll pins the threads that a process has; those that they start inherit it.
-func pinAll(pid int, set *unix.CPUSet) error {
-	threads, err := os.ReadDir(fmt.Sprintf("/proc/%d/task", pid))
-	for _, t := range threads {
-		tid := 0
-		if _, err := fmt.Sscan(t.Name(), &tid); err == nil {
-			_ = unix.SchedSetaffinity(tid, set) // it may have ended
-		}
-	}
-	return err
 }
