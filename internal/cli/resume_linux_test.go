@@ -97,51 +97,50 @@ func (r *crashRun) powerCut(rnd *rand.Rand) {
 	}
 }
 
-// Whoever is killed, and whenever, resuming does all that was not done, and nothing of
-// what the journal has.
-func TestResumeAfterAnyDeath(t *testing.T) {
-	t.Parallel()
-	rnd := rand.New(rand.NewPCG(1, uint64(*resumes)))
+// eachDeath has f play runs that are cut off in each way in turn, by chance from first on.
+func eachDeath(t *testing.T, first uint64, f func(r *crashRun, how string, rnd *rand.Rand)) {
+	rnd := rand.New(rand.NewPCG(first, uint64(*resumes)))
 	for n := range *resumes {
 		how := []string{"master", "group", "power", "worker"}[n%4]
 		seed := rnd.Uint64()
 		t.Run(fmt.Sprintf("%s %d", how, seed), func(t *testing.T) {
 			t.Parallel()
-			r := newCrashRun(t, 60)
-			args := []string{"map", "-j3", "echo x >> ran/{}", ":::"}
-			for i := range r.jobs {
-				args = append(args, strconv.Itoa(i))
-			}
-			r.cutOff(how, rand.New(rand.NewPCG(seed, 0)), args)
+			f(newCrashRun(t, 60), how, rand.New(rand.NewPCG(seed, 0)))
 		})
 	}
+}
+
+// Whoever is killed, and whenever, resuming does all that was not done, and nothing of
+// what the journal has.
+func TestResumeAfterAnyDeath(t *testing.T) {
+	t.Parallel()
+	eachDeath(t, 1, func(r *crashRun, how string, rnd *rand.Rand) {
+		args := []string{"map", "-j3", "echo x >> ran/{}", ":::"}
+		for i := range r.jobs {
+			args = append(args, strconv.Itoa(i))
+		}
+		r.cutOff(how, rnd, args)
+	})
 }
 
 // Likewise tasks that wait for each other: what is noted waited for what is noted, so
 // that nothing of it is to be run again.
 func TestResumeTasksAfterAnyDeath(t *testing.T) {
 	t.Parallel()
-	rnd := rand.New(rand.NewPCG(2, uint64(*resumes)))
-	for n := range *resumes {
-		how := []string{"master", "group", "power", "worker"}[n%4]
-		seed := rnd.Uint64()
-		t.Run(fmt.Sprintf("%s %d", how, seed), func(t *testing.T) {
-			t.Parallel()
-			r := newCrashRun(t, 60)
-			var tasks strings.Builder
-			for i := range r.jobs {
-				fmt.Fprintf(&tasks, "t%d: ", i)
-				if i >= 4 {
-					fmt.Fprintf(&tasks, "after: t%d,t%d ", i-4, i-1-i%3)
-				}
-				fmt.Fprintf(&tasks, "echo x >> ran/%d\n", i)
+	eachDeath(t, 2, func(r *crashRun, how string, rnd *rand.Rand) {
+		var tasks strings.Builder
+		for i := range r.jobs {
+			fmt.Fprintf(&tasks, "t%d: ", i)
+			if i >= 4 {
+				fmt.Fprintf(&tasks, "after: t%d,t%d ", i-4, i-1-i%3)
 			}
-			if err := os.WriteFile(filepath.Join(r.dir, "tasks"), []byte(tasks.String()), 0o600); err != nil {
-				t.Fatal(err)
-			}
-			r.cutOff(how, rand.New(rand.NewPCG(seed, 0)), []string{"run", "-j3", "tasks"})
-		})
-	}
+			fmt.Fprintf(&tasks, "echo x >> ran/%d\n", i)
+		}
+		if err := os.WriteFile(filepath.Join(r.dir, "tasks"), []byte(tasks.String()), 0o600); err != nil {
+			r.Fatal(err)
+		}
+		r.cutOff(how, rnd, []string{"run", "-j3", "tasks"})
+	})
 }
 
 // cutOff begins a run, kills it, and resumes it.
