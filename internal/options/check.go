@@ -275,22 +275,17 @@ func (m *Map) checkPersistent() error {
 
 // checkTurns refuses what makes no sense where commands are suspended for others.
 func (m *Map) checkTurns() error {
-	for _, turns := range []string{"quantum", "preempt", "priority"} {
-		if !m.Given(turns) {
-			continue
-		}
-		for _, o := range []struct{ why, names string }{
-			{"its programs run on from job to job", "persistent"},
-			{"these jobs all read at the same time", "round-robin tee shard bin"},
-			{"there is one terminal, and who has it keeps it", "tty open-tty"},
-			{"it decides too what is suspended", "memsuspend"},
-			{"who is suspended keeps what it has, and who has its slot may wait for that", "cpus resource"},
-		} {
+	const all, suspending = "quantum preempt priority", "quantum preempt"
+	for _, o := range []struct{ turns, why, names string }{
+		{all, "its programs run on from job to job", "persistent"},
+		{all, "these jobs all read at the same time", "round-robin tee shard bin"},
+		{all, "there is one terminal, and who has it keeps it", "tty open-tty"},
+		{all, "it decides too what is suspended", "memsuspend"},
+		{suspending, "who is suspended keeps what it has, and who has its slot may wait for that", "cpus resource"},
+	} {
+		for turns := range strings.FieldsSeq(o.turns) {
 			for name := range strings.FieldsSeq(o.names) {
-				if turns == "priority" && (name == "cpus" || name == "resource") {
-					continue // nobody is suspended for that alone
-				}
-				if m.Given(name) {
+				if m.Given(turns) && m.Given(name) {
 					return clash("--"+turns, index().byName[name].Spelling(), o.why)
 				}
 			}
