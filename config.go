@@ -82,6 +82,10 @@ type Config struct {
 	// Env is the environment of the workers; nil means this process's, with
 	// OMP_NUM_THREADS and its like set to a worker's share of the CPUs.
 	Env []string
+	// Early has Open return when the first worker is ready, while the others are on
+	// their way: for programs that are over soon, or have many workers. One that cannot
+	// start then ends the pool later. It has no effect where there are Groups.
+	Early bool
 	// Files are inherited by the workers, from descriptor 6 on.
 	Files []*os.File
 	// Stdout and Stderr receive what workers print, line by line; nil means this

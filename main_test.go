@@ -18,6 +18,12 @@ const (
 	envLack   = "TUTTI_TEST_LACK"    // a worker whose program has no function test.lacked
 )
 
+// envQueue has a worker begin when it gets a byte from descriptor 6.
+const envQueue = "TUTTI_TEST_QUEUE"
+
+// Self tells which process runs it.
+var Self = tutti.NewFunc("test.self", func(context.Context, int) (int, error) { return os.Getpid(), nil })
+
 // Echo is the shortest of tasks.
 var Echo = tutti.NewFunc("test.echo", func(_ context.Context, n int) (int, error) { return n, nil })
 
@@ -39,6 +45,8 @@ func TestMain(m *testing.M) {
 		os.Exit(9)
 	case os.Getenv(envNoMain) != "":
 		openWithoutMain()
+	case os.Getenv(envQueue) != "":
+		_, _ = os.NewFile(6, "queue").Read(make([]byte, 1))
 	}
 	tutti.Main()
 	if pool, err := tutti.Open(context.Background(), tutti.Config{Workers: 1}); err == nil {

@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/tutti-run/tutti"
+	"github.com/tutti-run/tutti/internal/cgrouptest"
 )
 
 // eat takes memory until the kernel takes it back.
@@ -30,7 +31,7 @@ func TestOutOfMemory(t *testing.T) {
 		dieOfMemory(t)
 		return
 	}
-	group := memoryGroup(t, "256M")
+	group := cgrouptest.Memory(t, "256M")
 	self, err := os.Executable()
 	if err != nil {
 		t.Fatal(err)
@@ -52,33 +53,4 @@ func dieOfMemory(t *testing.T) {
 			t.Errorf("%s: %v\n%+v", how, err, crash)
 		}
 	}
-}
-
-// memoryGroup makes a memory cgroup with a limit below this process's own.
-func memoryGroup(t *testing.T, limit string) string {
-	t.Helper()
-	own, err := os.ReadFile("/proc/self/cgroup")
-	if err != nil {
-		t.Skip(err)
-	}
-	for line := range strings.Lines(string(own)) {
-		parts := strings.SplitN(strings.TrimSpace(line), ":", 3)
-		root, file := "/sys/fs/cgroup", "memory.max"
-		if len(parts) != 3 || parts[1] != "" && parts[1] != "memory" {
-			continue
-		}
-		if parts[1] == "memory" {
-			root, file = "/sys/fs/cgroup/memory", "memory.limit_in_bytes"
-		}
-		group, err := os.MkdirTemp(filepath.Join(root, parts[2]), "tutti-test-")
-		if err != nil {
-			continue
-		}
-		t.Cleanup(func() { _ = os.Remove(group) })
-		if os.WriteFile(filepath.Join(group, file), []byte(limit), 0) == nil {
-			return group
-		}
-	}
-	t.Skip("no memory cgroup can be made here")
-	return ""
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"os"
 	"os/exec"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -138,6 +139,40 @@ func TestPinnedAndPoliteWorkers(t *testing.T) {
 		}
 		if err := pool.Close(); err != nil {
 			t.Error(err)
+		}
+	}
+}
+
+// With Early a pool is open, and serves, when its first worker is ready; the other
+// joins when it comes.
+func TestOpenEarly(t *testing.T) {
+	t.Parallel()
+	queue, admit, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer queue.Close()
+	defer admit.Close()
+	let := func() {
+		if _, err := admit.Write([]byte{1}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	let()
+	pool := open(t, tutti.Config{Workers: 2, Early: true, Env: append(os.Environ(), envQueue+"=1"), Files: []*os.File{queue}})
+	first, err := Self.Call(t.Context(), pool, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	let()
+	for other := first; other == first; { // one that never joins ends the test by its time limit
+		for pid, err := range Self.Map(t.Context(), pool, slices.Values(make([]int, 16))) {
+			if err != nil {
+				t.Fatal(err)
+			}
+			if pid != first {
+				other = pid
+			}
 		}
 	}
 }

@@ -113,7 +113,7 @@ func (c Config) engine(m *topo.Machine, names []string) (engine.Config, error) {
 		Workers: workers, Lanes: lanes, Policy: c.Policy, Own: ownPolicies(), Threads: share, Tasks: tasks, Memory: cmp.Or(c.Memory, ownShare(m)),
 		SpinNs:  int64(c.Spin),
 		Assign:  arch == AMP,
-		InOrder: c.InOrder,
+		InOrder: c.InOrder, Early: c.Early && len(c.Groups) == 0,
 		Limits:  core.StopLimits{Grace: core.Span(cmp.Or(c.Grace, 2*time.Second)), QuitGrace: core.Second},
 		Restart: core.DefaultIntensity(workers),
 		Attach:  core.Span(cmp.Or(c.AttachTimeout, 10*time.Second)),

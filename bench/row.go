@@ -24,6 +24,7 @@ var (
 	linesPerSecond    = unit{name: "lines/s"}
 	mebibytes         = unit{name: "MiB", lowerIsBetter: true}
 	times             = unit{name: "x", lowerIsBetter: true}
+	commandsAtOnce    = unit{name: "commands at once", lowerIsBetter: true}
 	percent           = unit{name: "%", lowerIsBetter: true}
 )
 

@@ -20,7 +20,7 @@ func (w *workshop) rows() []row {
 		w.commands(), w.firstCommand(), w.firstStart(),
 		w.memoryOfFunctions(), w.memoryOfCommands(),
 	}
-	return slices.Concat(rows, []row{w.graphLoad()}, w.ipcRows(), w.masterDeath(), w.starts(), w.outputRows(), w.pipeRows(), w.persistentRows(), w.memoryRows(), w.journalRows(), []row{w.makespan()}, w.simRows())
+	return slices.Concat(rows, []row{w.graphLoad()}, w.ipcRows(), w.masterDeath(), w.starts(), w.outputRows(), w.pipeRows(), w.persistentRows(), w.memoryRows(), w.journalRows(), []row{w.makespan(), w.tokens()}, w.simRows())
 }
 
 func (w *workshop) cacheLine() row {

@@ -2,6 +2,11 @@
 
 package ipc
 
+import (
+	"sync"
+	"sync/atomic"
+)
+
 // here says who calls, from where, and when, in a few nanoseconds:
 //
 //	agent   the goroutine's number, as printed stacks have it: no other goroutine of
@@ -31,8 +36,17 @@ func pause()
 func cycles() uint64 { _, _, c := here(); return c }
 
 // numberAt is where descriptors have the number, as an offset in bytes; 0: it is not
-// known, and read from a printed stack.
-var numberAt = findNumber(descriptor)
+// known, or not yet, and read from a printed stack. Who needs it first has it found, as
+// most programs never do, and all would start later.
+var numberAt uintptr
+
+var findOnce sync.Once
+
+// number is the calling goroutine's number, where numberAt is not known.
+func number() uint64 {
+	findOnce.Do(func() { atomic.StoreUintptr(&numberAt, findNumber(descriptor)) })
+	return printedNumber()
+}
 
 // descriptorBytes is how much of a descriptor is looked at: less than any has.
 const descriptorBytes = 320
@@ -42,7 +56,7 @@ const descriptorBytes = 320
 func findNumber(word func(at uintptr) uint64) uintptr {
 	found := map[uintptr]int{}
 	look := func() {
-		me := number()
+		me := printedNumber()
 		for at := uintptr(8); at < descriptorBytes; at += 8 {
 			if word(at) == me {
 				found[at]++

@@ -2,6 +2,7 @@ package ipc
 
 import (
 	"runtime"
+	"sync/atomic"
 	"testing"
 )
 
@@ -33,18 +34,18 @@ func locksHereSlowly() (agent, pc uint64, want uintptr) {
 // same.
 func TestNumberOfAGoroutine(t *testing.T) {
 	t.Parallel()
-	if numberAt == 0 {
+	if self(); atomic.LoadUintptr(&numberAt) == 0 {
 		t.Error("it was not found in the descriptor")
 	}
 	agent, pc, want := locksHereSlowly()
-	if got, line := lineOf(pc), lineOf(uint64(want)); got != line || agent != number() {
-		t.Errorf("goroutine %d at %s, want %d at %s", agent, got, number(), line)
+	if got, line := lineOf(pc), lineOf(uint64(want)); got != line || agent != printedNumber() {
+		t.Errorf("goroutine %d at %s, want %d at %s", agent, got, printedNumber(), line)
 	}
 	always := func(n uint64) func(uintptr) uint64 { return func(uintptr) uint64 { return n } }
 	if at := findNumber(always(0)); at != 0 {
 		t.Errorf("found at %d where it is not", at)
 	}
-	if at := findNumber(func(uintptr) uint64 { return number() }); at != 0 {
+	if at := findNumber(func(uintptr) uint64 { return printedNumber() }); at != 0 {
 		t.Errorf("found at %d where it is everywhere", at)
 	}
 }

@@ -310,8 +310,8 @@ func lineOf(pc uint64) string {
 	return filepath.Base(frame.File) + ":" + strconv.Itoa(frame.Line)
 }
 
-// number is that of the goroutine that calls, as printed stacks have it, or 0.
-func number() uint64 {
+// printedNumber is that of the goroutine that calls, as printed stacks have it, or 0.
+func printedNumber() uint64 {
 	var buf [64]byte
 	text, _ := strings.CutPrefix(string(buf[:runtime.Stack(buf[:], false)]), "goroutine ")
 	text, _, _ = strings.Cut(text, " ")

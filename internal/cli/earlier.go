@@ -18,6 +18,7 @@ import (
 type earlier struct {
 	*journal.Record
 	runs   *journal.Runs
+	held   *journal.Held // its journal, where its rest is run
 	rerun  bool          // all of it again, or what failed: as a new run; else what is left of it
 	failed bool          // what failed: with rerun that alone, else that too
 	only   *journal.Done // what is run at all; nil: everything
@@ -90,7 +91,7 @@ behind -- are added to those that the run had.`,
 // goBack goes back to an earlier run.
 func goBack(caller *cobra.Command, args []string, e earlier) (err error) {
 	args, more := splitAtDash(caller, args)
-	if e.runs, e.Record, err = findRun(args); err != nil {
+	if e.runs, e.Record, err = findRun(args, e.read); err != nil {
 		return err
 	}
 	if more, err = options.Expand(more, noSources); err != nil {
@@ -118,6 +119,23 @@ func goBack(caller *cobra.Command, args []string, e earlier) (err error) {
 	return nil
 }
 
+// read reads the journal of the run, and holds it if that is to go on: once, as it may
+// have a million jobs.
+func (e *earlier) read(runs *journal.Runs, id int) (rec *journal.Record, err error) {
+	if e.rerun {
+		return wholeRun(runs, id)
+	}
+	if e.held, err = runs.Hold(id); errors.Is(err, journal.ErrInUse) {
+		if rec, err = wholeRun(runs, id); err == nil {
+			err = fmt.Errorf("run %d goes on: process %d has it; wait for its end, or end it", id, rec.PID)
+		}
+	}
+	if err != nil {
+		return nil, err
+	}
+	return e.held.Record, nil
+}
+
 // cutAtDash cuts a command line as expanded in its options and its words.
 func cutAtDash(args []string) (options, words []string) {
 	if at := slices.Index(args, "--"); at >= 0 {
@@ -143,10 +161,7 @@ func splitAtDash(cmd *cobra.Command, args []string) (before, behind []string) {
 // settle brings back what the run had around it. Whatever is missing is said before
 // anything starts.
 func (e *earlier) settle() error {
-	switch {
-	case e.resumes() && e.Open && e.runs.Running(e.ID):
-		return fmt.Errorf("run %d goes on: process %d has it; wait for its end, or end it", e.ID, e.PID)
-	case e.Stdin == journal.StdinData:
+	if e.Stdin == journal.StdinData {
 		return fmt.Errorf("the jobs of run %d read standard input, of which nothing is kept; give it again: %s", e.ID, lineOf(&e.Run))
 	}
 	if err := e.settleOnly(); err != nil {

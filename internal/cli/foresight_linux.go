@@ -23,12 +23,12 @@ import (
 // Jobs pass through it (arrange) where there is a use for that: an order other than that
 // of the inputs, earlier runs to guess from, or a person who watches.
 type foresight struct {
-	order    history.Order
 	knows    bool // earlier runs
 	arranges bool // jobs pass through it
 	patient  bool // the window is full before the first job is given out
 	most     int  // jobs in the window
 	identity journal.Identity
+	chance   *rand.Rand
 
 	mu      sync.Mutex
 	model   history.Model
@@ -48,46 +48,59 @@ type foresight struct {
 // their sizes, which a person's view of the time left is the better for.
 const windowJobs, windowBytes, aheadJobs = 1 << 16, 64 << 20, 1 << 12
 
-// foresee makes the run's foresight, with what earlier runs of the template took.
+// foresee makes the run's foresight, which knows of no earlier run yet.
 func (r *mapRun) foresee() {
 	p := r.plan
-	f := &foresight{order: p.order, out: map[int64]history.Guess{}}
-	if r.notes != nil {
-		f.identity = r.notes.identity
-		for _, j := range r.notes.past {
-			f.model.Ended(history.Task{Key: history.Key(j.Key), Size: j.Size}, j.Runtime.Seconds(), false)
-		}
-		r.notes.past = nil
-	}
-	f.knows = f.model.Known()
-	if f.knows && p.mayReorder() {
-		f.order = history.Longest
-	}
 	seed := p.Seed
 	if !p.Given("seed") {
 		seed = rand.Uint64()
 	}
-	f.window = history.NewWindow[*job](f.order, rand.New(rand.NewPCG(seed, 0)))
-	f.arranges = !p.piped() && r.tasks == nil && (f.order != history.Input || f.knows || r.screen.how != showNothing)
-	f.patient = f.order != history.Input && r.neverBlocks()
-	if f.most = windowJobs; f.order == history.Input && !f.knows {
-		f.most = aheadJobs
-	}
+	f := &foresight{out: map[int64]history.Guess{}, chance: rand.New(rand.NewPCG(seed, 0))}
+	f.window = history.NewWindow[*job](p.order, f.chance)
 	r.foresight, r.screen.left = f, f.left
 }
 
+// learn has the foresight know what earlier runs of the template took, once that has been
+// read, and decide on the order of the jobs, of which it has none yet.
+func (r *mapRun) learn() {
+	p, f := r.plan, r.foresight
+	order := p.order
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if r.notes != nil {
+		f.identity = r.notes.identity
+		for _, j := range <-r.notes.past {
+			f.model.Ended(history.Task{Key: history.Key(j.Key), Size: j.Size}, j.Runtime.Seconds(), false)
+		}
+	}
+	f.knows = f.model.Known()
+	if f.knows && p.mayReorder() {
+		order = history.Longest
+		f.window = history.NewWindow[*job](order, f.chance)
+	}
+	f.arranges = !p.piped() && r.tasks == nil && (order != history.Input || f.knows || r.screen.how != showNothing)
+	f.patient = order != history.Input && r.neverBlocks()
+	if f.most = windowJobs; order == history.Input && !f.knows {
+		f.most = aheadJobs
+	}
+}
+
 // arrange takes jobs in and gives them out in their order, until the inputs and the
-// window are empty, or the run ends. known is called when all inputs are known.
+// window are empty, or the run ends. ahead holds those that were read before the others.
+// known is called when all inputs are known.
 //
 //	the run ends      what is in the window is dropped, and what is still read
 //	inputs block      what is there is given out meanwhile
 //	nobody takes any  inputs are read until the window is full
-func (f *foresight) arrange(in <-chan *job, s *supply, known func()) {
+func (f *foresight) arrange(ahead, in <-chan *job, s *supply, known func()) {
 	defer close(s.inputs)
 	var passing, last *job // goes past the window; ends the inputs
 	for {
 		first := passing
 		from := in
+		if len(ahead) > 0 {
+			from = ahead
+		}
 		if first == nil {
 			first = f.first()
 		}
@@ -107,6 +120,9 @@ func (f *foresight) arrange(in <-chan *job, s *supply, known func()) {
 		select {
 		case <-s.stop:
 			f.drop(s.dropped, passing, last)
+			for len(ahead) > 0 {
+				s.dropped(<-ahead)
+			}
 			if in != nil {
 				for j := range in {
 					s.dropped(j)

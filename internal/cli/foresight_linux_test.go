@@ -14,6 +14,7 @@ import (
 // arranged is a foresight that jobs pass through, and its ends.
 type arranged struct {
 	*foresight
+	ahead   chan *job
 	in      chan *job
 	supply  *supply
 	dropped []int64
@@ -23,7 +24,7 @@ type arranged struct {
 
 func newArranged(o history.Order, patient bool) *arranged {
 	a := &arranged{
-		foresight: &foresight{order: o, arranges: true, patient: patient, most: windowJobs, out: map[int64]history.Guess{}, window: history.NewWindow[*job](o, nil)},
+		foresight: &foresight{arranges: true, patient: patient, most: windowJobs, out: map[int64]history.Guess{}, window: history.NewWindow[*job](o, nil)},
 		in:        make(chan *job), done: make(chan struct{}),
 		supply: newSupply(false, nil, nil),
 	}
@@ -31,7 +32,7 @@ func newArranged(o history.Order, patient bool) *arranged {
 	a.supply.dropped = func(j *job) { a.dropped = append(a.dropped, j.seq) }
 	go func() {
 		defer close(a.done)
-		a.arrange(a.in, a.supply, func() { a.known++ })
+		a.arrange(a.ahead, a.in, a.supply, func() { a.known++ })
 	}()
 	return a
 }
@@ -84,6 +85,44 @@ func TestArrange(t *testing.T) {
 				t.Errorf("%v, want %v; known %d times, dropped %v", got, c.want, a.known, a.dropped)
 			}
 		})
+	}
+}
+
+// What was read before the order was known is brought into it with the rest, and dropped
+// with it.
+func TestArrangeWhatWasReadAhead(t *testing.T) {
+	t.Parallel()
+	for _, stopped := range []bool{false, true} {
+		all := ofSizes(1, 3, 2, 9)
+		s := newSupply(false, nil, nil)
+		var dropped, got []int64
+		s.dropped = func(j *job) { dropped = append(dropped, j.seq) }
+		for _, j := range all {
+			s.inputs <- j
+		}
+		close(s.inputs)
+		if n := s.look(2); n != 2 {
+			t.Fatalf("%d jobs were read ahead", n)
+		}
+		if stopped {
+			close(s.stop)
+		}
+		f := &foresight{patient: true, most: windowJobs, out: map[int64]history.Guess{}, window: history.NewWindow[*job](history.Longest, nil)}
+		ahead, read := s.arranged()
+		go f.arrange(ahead, read, s, func() {})
+		for j := range s.inputs {
+			got = append(got, j.seq)
+		}
+		want := []int64{4, 2, 3, 1}
+		if stopped { // some may have gone before that was seen
+			want = []int64{1, 2, 3, 4}
+			got = append(got, dropped...)
+			dropped = nil
+			slices.Sort(got)
+		}
+		if len(dropped) != 0 || !slices.Equal(got, want) {
+			t.Errorf("stopped %v: %v, and dropped %v", stopped, got, dropped)
+		}
 	}
 }
 

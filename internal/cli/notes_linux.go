@@ -13,11 +13,12 @@ import (
 	"github.com/tutti-run/tutti/internal/journal"
 )
 
-// notes are what a run writes in the journal. A nil one writes nothing. The journal of a
-// new run is begun while its workers start; whoever needs it waits for that.
+// notes are what a run writes in the journal. A nil one writes nothing. Those of earlier
+// runs are read, and that of a new run is begun, while its workers start; whoever needs
+// them waits for that.
 type notes struct {
 	identity journal.Identity
-	past     []journal.PastJob // of the same template, in earlier runs
+	past     chan []journal.PastJob // of the same template, in earlier runs: once
 	stdin    *tee
 	begun    chan struct{}     // closed when the journal has begun, or cannot; then these hold:
 	out      *journal.Recorder // nil: it cannot be written
@@ -104,13 +105,13 @@ func (r *mapRun) beginNew(shop *workshop) error {
 	if about.Folder, err = os.Getwd(); err != nil {
 		return err
 	}
-	n := &notes{identity: journal.NewIdentity(about.Folder, about.Env), stdin: shop.stdin, begun: make(chan struct{})}
+	n := &notes{identity: journal.NewIdentity(about.Folder, about.Env), stdin: shop.stdin, begun: make(chan struct{}), past: make(chan []journal.PastJob, 1)}
 	runs := journal.RunsIn(folder)
-	n.past = runs.Past(about.Template)
 	r.notes, r.delivery.notes = n, n
 	all := shop.kept.copies["-"]
 	go func() {
 		defer close(n.begun)
+		n.past <- runs.Past(about.Template) // before there is one more run with it
 		if err := n.begin(runs, about, all); err != nil {
 			r.noJournal(shop, err)
 		}
@@ -144,16 +145,14 @@ const cleanEvery = 16
 func (r *mapRun) goOn(shop *workshop) error {
 	b := r.plan.before
 	// A task that failed is not done: others wait for it.
-	out, done, err := b.runs.Resume(b.ID, journal.Options{RetryFailed: b.failed || r.plan.graph})
-	if errors.Is(err, journal.ErrInUse) {
-		return fmt.Errorf("run %d goes on: process %d has it; wait for its end, or end it", b.ID, b.PID)
-	}
+	out, done, err := b.held.Resume(journal.Options{RetryFailed: b.failed || r.plan.graph})
 	if err != nil {
 		return err
 	}
 	shop.stdin.keep(nil)
-	n := &notes{identity: journal.NewIdentity(b.Folder, b.Env), stdin: shop.stdin, begun: make(chan struct{}), out: out, run: b.ID, past: b.runs.Past(b.Template)}
+	n := &notes{identity: journal.NewIdentity(b.Folder, b.Env), stdin: shop.stdin, begun: make(chan struct{}), out: out, run: b.ID, past: make(chan []journal.PastJob, 1)}
 	close(n.begun)
+	go func() { n.past <- b.runs.Past(b.Template) }()
 	r.notes, r.delivery.notes = n, n
 	shop.part = b.part(n.identity)
 	logged := shop.done // by the job log, where the run itself was called with --resume

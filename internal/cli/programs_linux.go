@@ -1,7 +1,6 @@
 package cli
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"math/rand/v2"
@@ -98,14 +97,11 @@ func (p *programs) close() {
 }
 
 // work has atOnce programs answer all jobs.
-func (p *programs) work(atOnce int) {
+func (p *programs) work(atOnce int, opened func() (*tutti.Pool, error)) {
 	r := p.run
-	pool, err := tutti.Open(context.Background(), tutti.Config{
-		Workers: workersFor(atOnce, r.plan.cpus), Concurrency: atOnce, Tasks: tasksFor(atOnce), Env: os.Environ(), Files: r.files,
-		Adopt: true, Grace: graceFor(r.plan.term), Spin: -1,
-	})
+	pool, err := opened()
 	if err != nil {
-		r.fail(fmt.Errorf("start workers: %w", err))
+		r.fail(err)
 		return
 	}
 	p.pool = pool

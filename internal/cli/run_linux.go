@@ -1,7 +1,6 @@
 package cli
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -9,9 +8,7 @@ import (
 	"os"
 	"slices"
 	"sync"
-	"time"
 
-	"github.com/tutti-run/tutti"
 	"github.com/tutti-run/tutti/internal/core"
 	"github.com/tutti-run/tutti/internal/history"
 	"github.com/tutti-run/tutti/internal/journal"
@@ -117,7 +114,6 @@ func runPlan(p *plan) error {
 		return err
 	}
 	shop.sizes = r.notes != nil || r.screen.how != showNothing || p.order != history.Input
-	r.foresee()
 	return r.run(jobs)
 }
 
@@ -136,6 +132,7 @@ func (r *mapRun) run(jobs iter.Seq[*job]) error {
 	if err := r.tokens.keep(); err != nil {
 		return err
 	}
+	r.foresee()
 	unwatch := r.watchSignals()
 	r.early()
 	defer unwatch()
@@ -143,7 +140,7 @@ func (r *mapRun) run(jobs iter.Seq[*job]) error {
 		go r.data.feed(r.fail)
 	}
 	if r.tasks == nil {
-		r.read(jobs)
+		go r.read(jobs)
 	} else {
 		close(r.supply.inputs)
 	}
@@ -155,13 +152,16 @@ func (r *mapRun) run(jobs iter.Seq[*job]) error {
 	} else if r.neverBlocks() {
 		atOnce = min(atOnce, max(r.supply.look(atOnce), 1))
 	}
+	pool := r.openPool(atOnce)
+	r.learn()
+	r.arrange()
 	stop := r.background()
 	go r.delivery.run()
 	r.tuner.begin(r)
 	if r.programs != nil {
-		r.programs.work(atOnce)
+		r.programs.work(atOnce, pool)
 	} else {
-		r.work(atOnce)
+		r.work(atOnce, pool)
 	}
 	stop()
 	r.supply.halt()
@@ -188,23 +188,28 @@ func (r *mapRun) run(jobs iter.Seq[*job]) error {
 	return r.notes.close(r.leave(), o.Why, r.foresight, r.screen.say)
 }
 
-// read has the inputs read, and brought into their order.
+// read reads the inputs.
 func (r *mapRun) read(jobs iter.Seq[*job]) {
-	to := r.supply.inputs
-	if r.foresight.arranges {
-		to = make(chan *job, cap(r.supply.inputs))
-		go r.foresight.arrange(to, r.supply, func() {
-			if r.foresight.knows {
-				s := r.screen.state(false)
-				r.foresight.say(&s)
-			}
-		})
-	}
-	go r.supply.read(jobs, to, func(total int64) {
+	r.supply.read(jobs, r.supply.inputs, func(total int64) {
 		r.screen.total.Store(total)
 		r.notes.total(total)
 		if n := r.plan.before.unseen(); n > 0 {
 			r.screen.say("jobs that failed in run %d but are no longer among its inputs, and so were not run: %d", r.plan.before.ID, n)
+		}
+	})
+}
+
+// arrange has the jobs that are read brought into their order, if they have one.
+func (r *mapRun) arrange() {
+	f, s := r.foresight, r.supply
+	if !f.arranges {
+		return
+	}
+	ahead, read := s.arranged()
+	go f.arrange(ahead, read, s, func() {
+		if f.knows {
+			st := r.screen.state(false)
+			f.say(&st)
 		}
 	})
 }
@@ -384,92 +389,4 @@ func (r *mapRun) share() error {
 	}
 	r.files = append([]*os.File{pageFile, os.NewFile(uintptr(r.store.FD()), "output"), file, blocks, stdout, stderr}, streams...)
 	return nil
-}
-
-// work starts the workers and has them run all jobs.
-func (r *mapRun) work(jobs int) {
-	workers := workersFor(jobs, r.plan.cpus)
-	window := r.plan.windowFor(jobs, workers)
-	ctx := context.Background()
-	config := tutti.Config{
-		Workers: workers, Concurrency: jobs, Tasks: tasksFor(window), Env: os.Environ(), Files: r.files,
-		Adopt: true, Grace: graceFor(r.plan.term), Spin: -1, InOrder: true, Arch: tutti.Arch(r.plan.Arch),
-	}
-	if r.plan.groups != nil {
-		config.Workers, config.Concurrency, config.Groups = 0, 0, r.plan.groups
-	}
-	pool, err := tutti.Open(ctx, config)
-	if err != nil {
-		r.fail(fmt.Errorf("start workers: %w", err))
-		return
-	}
-	r.notes.kept() // a job that begins belongs to a run that is known
-	pace := pacer{able: !r.plan.gated() && window > jobs+workers}
-	for c, err := range runCommand.MapCompleted(ctx, pool, r.supply.calls,
-		tutti.AtMostOnce(), tutti.Contained(), tutti.Window(window)) {
-		if c.Index < 0 {
-			r.fail(err)
-			break
-		}
-		nap := pace.ended(time.Now(), time.Duration(c.Value.Runtime))
-		j, res := r.supply.take(c.Index), c.Value
-		if err != nil {
-			res = r.resultOfError(j, err)
-		}
-		r.vacate(&res)
-		r.ended(j, &res)
-		r.supply.leave()
-		if nap > 0 {
-			time.Sleep(nap)
-		}
-		pace.waits(time.Now())
-	}
-	if err := pool.Close(); err != nil {
-		r.fail(err)
-	}
-}
-
-// atHand is how many commands wait at the workers for each of them, so that short
-// ones follow each other while the master looks after what has ended: with one at
-// hand two workers started 1,750 a second, with fourteen 1,970.
-const atHand = 14
-
-// windowFor is how many jobs are at the workers at once: those that run, and
-// those at hand. Where a job may have to be run again, only one a worker is at
-// hand, for it is run again before those that were not handed out.
-func (p *plan) windowFor(jobs, workers int) int {
-	if p.tries > 1 {
-		return jobs + workers
-	}
-	return jobs + atHand*workers
-}
-
-// tasksFor is a size of the task table that holds a window four times, as the
-// engine wants it.
-func tasksFor(window int) int {
-	const lot, least, most = 64, 1024, 1 << 16
-	return min(max((4*window+lot-1)/lot*lot, least), most)
-}
-
-// graceFor is how long a worker may take to end its commands.
-func graceFor(term []core.TermStep) time.Duration {
-	grace := 5 * time.Second // to kill and to clear up
-	for _, t := range term {
-		grace += time.Duration(t.Wait)
-	}
-	return grace
-}
-
-// resultOfError is the result of a command whose worker gave none. What it wrote
-// until its worker died is still there.
-func (r *mapRun) resultOfError(j *job, err error) result {
-	res := result{How: lost, Exit: -1, Start: time.Now().UnixNano(), Fault: err.Error()}
-	if crash, ok := errors.AsType[*tutti.CrashError](err); ok {
-		res.Fault = fmt.Sprintf("its worker (process %d) died: %s; what it ran was ended", crash.PID, crash.Status)
-	}
-	if v, ok := r.store.Find(j.ticket); ok {
-		res.Out.Ref, res.Err.Ref = v.Shown[spool.Stdout], v.Shown[spool.Stderr]
-		res.Start, res.Slot, res.Wrote = v.Start.UnixNano(), v.Slot+1, res.Out.size()
-	}
-	return res
 }

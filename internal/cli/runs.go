@@ -65,7 +65,7 @@ failed. With --json every job is shown, a line for each after one for the run.`,
 		Args:              oneRun,
 		ValidArgsFunction: completeRuns,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			runs, rec, err := findRun(args)
+			runs, rec, err := findRun(args, wholeRun)
 			if err != nil {
 				return err
 			}
@@ -379,8 +379,11 @@ func completeRuns(_ *cobra.Command, args []string, _ string) ([]cobra.Completion
 	return found, cobra.ShellCompDirectiveNoFileComp | cobra.ShellCompDirectiveKeepOrder
 }
 
-// findRun finds the run that a command names, or the newest.
-func findRun(args []string) (*journal.Runs, *journal.Record, error) {
+// wholeRun reads all that a run's journal says of it, but for its jobs.
+func wholeRun(runs *journal.Runs, id int) (*journal.Record, error) { return runs.Read(id, nil) }
+
+// findRun finds the run that a command names, or the newest, and reads it.
+func findRun(args []string, read func(*journal.Runs, int) (*journal.Record, error)) (*journal.Runs, *journal.Record, error) {
 	runs, err := ownRuns()
 	if err != nil {
 		return nil, nil, err
@@ -398,7 +401,7 @@ func findRun(args []string) (*journal.Runs, *journal.Record, error) {
 			return nil, nil, fmt.Errorf("%q is not the number of a run; tutti runs lists them", args[0])
 		}
 	}
-	rec, err := runs.Read(id, nil)
+	rec, err := read(runs, id)
 	if errors.Is(err, journal.ErrNotJournal) {
 		return nil, nil, fmt.Errorf("%w; name another run, as tutti runs lists them, or remove the file", err)
 	}

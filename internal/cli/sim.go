@@ -287,12 +287,11 @@ func (f *simFlags) draw() (*workload.Workload, error) {
 
 // recorded is the workload of an earlier run.
 func recorded(args []string) (*workload.Workload, error) {
-	runs, rec, err := findRun(args)
-	if err != nil {
-		return nil, err
-	}
 	var took []time.Duration
-	if _, err := runs.Read(rec.ID, func(j journal.Job) { took = append(took, j.Runtime) }); err != nil {
+	_, rec, err := findRun(args, func(runs *journal.Runs, id int) (*journal.Record, error) {
+		return runs.Read(id, func(j journal.Job) { took = append(took, j.Runtime) })
+	})
+	if err != nil {
 		return nil, err
 	}
 	if len(took) == 0 {

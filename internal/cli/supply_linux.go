@@ -16,7 +16,7 @@ import (
 // first, then the inputs, which a goroutine of their own reads, since reading may
 // block for ever.
 type supply struct {
-	inputs  chan *job
+	inputs  chan *job     // guarded by mu until the first job is asked for
 	ahead   []*job        // read already, to know how many there are
 	more    chan struct{} // full when a job was put into again
 	begin   time.Time
@@ -80,9 +80,26 @@ func (s *supply) read(jobs iter.Seq[*job], to chan<- *job, all func(int64)) {
 // drain drops the jobs that were read and will not be handed out, until read has
 // ended. What jobs that run are given may wait for it.
 func (s *supply) drain() {
-	for j := range s.inputs {
+	s.mu.Lock()
+	inputs := s.inputs
+	s.mu.Unlock()
+	for j := range inputs {
 		s.dropped(j)
 	}
+}
+
+// arranged has the jobs come from somebody who is given them as they are read, and those
+// that were read ahead. It is called before the first one is asked for.
+func (s *supply) arranged() (ahead, read <-chan *job) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	first := make(chan *job, len(s.ahead))
+	for _, j := range s.ahead {
+		first <- j
+	}
+	read = s.inputs
+	s.inputs, s.ahead = make(chan *job, cap(s.inputs)), nil
+	return first, read
 }
 
 // look reads up to n jobs ahead and returns how many there are: fewer than n if

@@ -72,7 +72,6 @@ func runTasks(p *plan) error {
 	r.course.total = r.tasks.begin(shop.part, shop.done)
 	r.screen.total.Store(r.course.total)
 	r.notes.total(r.course.total)
-	r.foresee()
 	return r.run(nil)
 }
 

@@ -74,7 +74,6 @@ func runTune(p *plan, t *tuning) error {
 	if err := r.open(shop); err != nil {
 		return err
 	}
-	r.foresee()
 	ended := r.run(cycled(shop.jobs))
 	<-r.tuner.done
 	r.mu.Lock()

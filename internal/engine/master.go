@@ -32,6 +32,7 @@ type Config struct {
 	Groups  []Group // of Workers in all; nil for workers that are all alike
 	Assign  bool    // the master assigns all tasks, see assign.go; must be where there are groups
 	InOrder bool    // tasks start oldest first, one at a time
+	Early   bool    // the pool is open when one worker has attached; not where there are groups
 	SpinNs  int64   // how long to spin before sleeping; below 0: measure
 	Limits  core.StopLimits
 	Restart core.Intensity
@@ -57,7 +58,8 @@ type Master struct {
 	closeOnce sync.Once
 }
 
-// Open lays out a pool, starts its workers, and returns when all have attached.
+// Open lays out a pool, starts its workers, and returns when all have attached, or with
+// Config.Early the first.
 func Open(ctx context.Context, cfg Config) (*Master, error) {
 	if err := shm.Probe(); err != nil {
 		return nil, err

@@ -101,7 +101,7 @@ func (s *supervisor) close() {
 	s.m.ringSupervisor()
 }
 
-// awaitReady waits until every worker has attached, or none will.
+// awaitReady waits until every worker has attached, with Config.Early one, or none will.
 func (s *supervisor) awaitReady(ctx context.Context) error {
 	select {
 	case <-s.ready:
@@ -201,7 +201,10 @@ func (s *supervisor) hear(n news) {
 // checkSlots looks at what workers write themselves: that they have attached,
 // and, by the kernel's hand, that they are dying.
 func (s *supervisor) checkSlots() {
-	ready := true
+	ready := len(s.kids) - 1
+	if s.cfg.Early {
+		ready = 1
+	}
 	for _, k := range s.kids[1:] {
 		b := &s.m.slot[k.slot]
 		switch k.core.State() {
@@ -213,9 +216,11 @@ func (s *supervisor) checkSlots() {
 				s.step(k, core.Event{Kind: core.LifelineLost, Epoch: k.core.Epoch(), Busy: s.m.anyRunning(k.slot)})
 			}
 		}
-		ready = ready && k.core.State() == core.Ready
+		if k.core.State() == core.Ready {
+			ready--
+		}
 	}
-	if ready {
+	if ready <= 0 {
 		s.readyOnce.Do(func() { close(s.ready) })
 	}
 }

@@ -131,6 +131,7 @@ type attempt struct {
 
 // collector builds a Done from a log's entries.
 type collector struct {
+	counting bool // what succeeded is not kept
 	finished []key
 	seqs     []int64              // of finished
 	failed   map[attempt]struct{} // failed, and not succeeded since
@@ -143,8 +144,9 @@ func (c *collector) add(e Entry) {
 func (c *collector) addKey(k key, seq int64, ok bool) {
 	a := attempt{k, seq}
 	if ok {
-		delete(c.failed, a)
-		c.finished, c.seqs = append(c.finished, k), append(c.seqs, seq)
+		if delete(c.failed, a); !c.counting {
+			c.finished, c.seqs = append(c.finished, k), append(c.seqs, seq)
+		}
 		return
 	}
 	if c.failed == nil {

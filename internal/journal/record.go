@@ -28,12 +28,12 @@ type Record struct {
 // ErrNotJournal says that a file is no journal of a run, or one of another version.
 var ErrNotJournal = errors.New("not the journal of a run that this version of tutti knows")
 
-// readRun reads a journal and calls job, if it is not nil, with the line of each job.
-func readRun(r io.Reader, job func(payload []byte)) (*Record, error) {
+// readRun reads a journal, brings its jobs together in c, and calls job, if it is not
+// nil, with the line of each.
+func readRun(r io.Reader, c *collector, job func(payload []byte)) (*Record, error) {
 	l := lineReader{r: bufio.NewReaderSize(r, 256<<10)}
 	rec := &Record{Total: -1}
 	bad := int64(0)
-	var failed collector
 	for {
 		line, err := l.next()
 		if errors.Is(err, io.EOF) {
@@ -56,7 +56,11 @@ func readRun(r io.Reader, job func(payload []byte)) (*Record, error) {
 			rec.note(kind, payload)
 			continue
 		}
-		rec.OK += failed.tally(payload)
+		if k, seq, failed, ok := parseKey(payload); ok {
+			if c.addKey(key(k), seq, !failed); !failed {
+				rec.OK++
+			}
+		}
 		if job != nil {
 			job(payload)
 		}
@@ -64,7 +68,7 @@ func readRun(r io.Reader, job func(payload []byte)) (*Record, error) {
 	if rec.whole == 0 {
 		return nil, ErrNotJournal
 	}
-	rec.Failed = int64(len(failed.failed))
+	rec.Failed = int64(len(c.failed))
 	return rec, nil
 }
 
@@ -89,27 +93,6 @@ func (r *Record) note(kind byte, payload []byte) {
 			r.Open, r.Latest, r.PID = true, a.Begin, a.PID
 		}
 	}
-}
-
-// addLine takes in the line of a job.
-func (c *collector) addLine(payload []byte) {
-	if k, seq, failed, ok := parseKey(payload); ok {
-		c.addKey(key(k), seq, !failed)
-	}
-}
-
-// tally keeps what failed, and returns how many jobs the line says have succeeded.
-func (c *collector) tally(payload []byte) int64 {
-	k, seq, failed, ok := parseKey(payload)
-	switch {
-	case !ok:
-		return 0
-	case failed:
-		c.addKey(key(k), seq, false)
-		return 0
-	}
-	delete(c.failed, attempt{key(k), seq})
-	return 1
 }
 
 // onlyFailed is what failed and did not succeed since: Had tells which jobs are to be

@@ -36,13 +36,19 @@ func ranJob(seq int64, command string, exit int) Job {
 	}
 }
 
-// resumed is Resume where a process that another test is about to start may have the
-// lock for a moment, from fork to exec.
-func resumed(runs *Runs, id int, o Options) (out *Recorder, done *Done, err error) {
-	for err = ErrInUse; errors.Is(err, ErrInUse); runtime.Gosched() {
-		out, done, err = runs.Resume(id, o)
+// resumed goes on with a run, where a process that another test is about to start may
+// have the lock for a moment, from fork to exec.
+func resumed(runs *Runs, id int, o Options) (*Recorder, *Done, error) {
+	for {
+		held, err := runs.Hold(id)
+		switch {
+		case err == nil:
+			return held.Resume(o)
+		case !errors.Is(err, ErrInUse):
+			return nil, nil, err
+		}
+		runtime.Gosched()
 	}
-	return out, done, err
 }
 
 func TestJobLine(t *testing.T) {
@@ -103,7 +109,7 @@ func TestRunFromBeginToEnd(t *testing.T) {
 	if !runs.Running(id) {
 		t.Error("it is not locked")
 	}
-	if _, _, err := runs.Resume(id, Options{}); !errors.Is(err, ErrInUse) {
+	if _, err := runs.Hold(id); !errors.Is(err, ErrInUse) {
 		t.Errorf("resumed while it goes on: %v", err)
 	}
 	out.Jobs(ranJob(1, "a", 0), ranJob(2, "b", 1))
@@ -392,7 +398,7 @@ func FuzzJournal(f *testing.F) {
 	f.Add([]byte("00000000 J\t\n"))
 	f.Fuzz(func(t *testing.T, b []byte) {
 		jobs := 0
-		rec, err := readRun(bytes.NewReader(b), func(payload []byte) {
+		rec, err := readRun(bytes.NewReader(b), &collector{}, func(payload []byte) {
 			jobs++
 			parseJob(payload)
 		})

@@ -141,7 +141,7 @@ func (s *Runs) Read(id int, job func(Job)) (*Record, error) {
 	if job == nil {
 		line = nil
 	}
-	rec, err := readRun(f, line)
+	rec, err := readRun(f, &collector{counting: true}, line)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", s.path(id), err)
 	}
@@ -150,7 +150,7 @@ func (s *Runs) Read(id int, job func(Job)) (*Record, error) {
 
 // Failed are the jobs of a run that failed and did not succeed since.
 func (s *Runs) Failed(id int) (*Done, error) {
-	var c collector
+	c := collector{counting: true}
 	err := s.collect(id, &c)
 	return c.onlyFailed(), err
 }
@@ -169,34 +169,47 @@ func (s *Runs) collect(id int, to *collector) error {
 		return err
 	}
 	defer f.Close()
-	if _, err := readRun(f, to.addLine); err != nil {
+	if _, err := readRun(f, to, nil); err != nil {
 		return fmt.Errorf("%s: %w", s.path(id), err)
 	}
 	return nil
 }
 
-// Resume goes on with a run, and tells what is done of it. The error is ErrInUse while
-// the run goes on.
-func (s *Runs) Resume(id int, o Options) (*Recorder, *Done, error) {
+// Held is the journal of an earlier run that may go on: nobody else goes on with it until
+// this process ends.
+type Held struct {
+	*Record
+	file *os.File
+	jobs collector
+}
+
+// Hold reads the journal of a run and holds it. The error is ErrInUse while the run goes
+// on.
+func (s *Runs) Hold(id int) (*Held, error) {
 	f, err := os.OpenFile(s.path(id), os.O_RDWR|os.O_APPEND, 0)
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
-	var c collector
-	var rec *Record
+	h := &Held{file: f}
 	if err = lock(f); err == nil {
-		rec, err = readRun(f, c.addLine)
-	}
-	if err == nil {
-		err = f.Truncate(rec.whole) // what is torn would spoil the next line
+		h.Record, err = readRun(f, &h.jobs, nil)
 	}
 	if err != nil {
 		_ = f.Close()
-		return nil, nil, fmt.Errorf("%s: %w", s.path(id), err)
+		return nil, fmt.Errorf("%s: %w", s.path(id), err)
 	}
-	out := newRecorder(f)
+	return h, nil
+}
+
+// Resume goes on with the run, and tells what is done of it.
+func (h *Held) Resume(o Options) (*Recorder, *Done, error) {
+	if err := h.file.Truncate(h.whole); err != nil { // what is torn would spoil the next line
+		_ = h.file.Close()
+		return nil, nil, err
+	}
+	out := newRecorder(h.file)
 	out.json('A', again{time.Now(), os.Getpid()})
-	return out, c.done(o), nil
+	return out, h.jobs.done(o), nil
 }
 
 // Running reports whether a run goes on: its journal is locked.

@@ -10,6 +10,8 @@ import (
 	"testing"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/tutti-run/tutti/internal/cgrouptest"
 )
 
 func TestCgroupFolder(t *testing.T) {
@@ -46,31 +48,7 @@ func ownCgroup(t *testing.T, kind, controller string) string {
 }
 
 func TestOOM(t *testing.T) {
-	const limit = "67108864"
-	var folder, file string
-	for _, c := range []struct{ kind, controller, file string }{
-		{"cgroup", "memory", "memory.limit_in_bytes"},
-		{"cgroup2", "", "memory.max"},
-	} {
-		membership, _ := os.ReadFile("/proc/self/cgroup")
-		mounts, _ := os.ReadFile("/proc/self/mountinfo")
-		parent, ok := cgroupFolder(membership, mounts, c.kind, c.controller)
-		if !ok {
-			continue
-		}
-		made, err := os.MkdirTemp(parent, "proc-test-")
-		if err != nil {
-			continue
-		}
-		defer os.Remove(made)
-		if os.WriteFile(filepath.Join(made, c.file), []byte(limit), 0) == nil {
-			folder, file = made, c.file
-			break
-		}
-	}
-	if folder == "" {
-		t.Skip("no memory cgroup can be made here")
-	}
+	folder := cgrouptest.Memory(t, "64M")
 	r, w := pipe(t)
 	spec := helperSpec(t, "oom")
 	spec.Path, spec.Stdout = "/bin/sh", w
@@ -80,7 +58,7 @@ func TestOOM(t *testing.T) {
 	text, err := io.ReadAll(r)
 	want := "killed: out of memory\nkilled: out of memory\nsignal 9 (killed)\n"
 	if s := p.Wait(); s.Exit != 0 || string(text) != want || err != nil {
-		t.Errorf("limit in %s: %q, %v, %v", file, text, s, err)
+		t.Errorf("%q, %v, %v", text, s, err)
 	}
 }
 
