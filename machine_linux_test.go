@@ -2,10 +2,13 @@ package tutti_test
 
 import (
 	"context"
+	"fmt"
 	"os"
 	"os/exec"
 	"runtime"
+	"slices"
 	"strconv"
+	"strings"
 	"testing"
 
 	"github.com/tutti-run/tutti"
@@ -91,5 +94,24 @@ func TestLittleAddressSpace(t *testing.T) {
 	cmd.Env = append(os.Environ(), "TUTTI_TEST_ADDRESSES=1")
 	if out, err := cmd.CombinedOutput(); err != nil {
 		t.Errorf("%v\n%s", err, out)
+	}
+}
+
+// Procs tells what the variable GOMAXPROCS is in a worker.
+var Procs = tutti.NewFunc("test.procs", func(context.Context, int) (string, error) {
+	value, found := os.LookupEnv("GOMAXPROCS")
+	return fmt.Sprint(found, " ", value), nil
+})
+
+// A worker gets its number of threads by GOMAXPROCS, and what it starts sees of that
+// variable what the pool's environment says.
+func TestProcsAreRestored(t *testing.T) {
+	t.Parallel()
+	for want, more := range map[string][]string{"false ": nil, "true 7": {"GOMAXPROCS=7"}, "true ": {"GOMAXPROCS="}} {
+		env := slices.DeleteFunc(os.Environ(), func(kv string) bool { return strings.HasPrefix(kv, "GOMAXPROCS=") })
+		pool := open(t, tutti.Config{Workers: 1, Env: append(env, more...)})
+		if got, err := Procs.Call(t.Context(), pool, 0); got != want || err != nil {
+			t.Errorf("%q, want %q: %v", got, want, err)
+		}
 	}
 }

@@ -53,7 +53,11 @@ func Open(ctx context.Context, c Config) (*Pool, error) {
 	if ctx.Err() != nil {
 		return nil, fmt.Errorf("tutti: open pool: %w", context.Cause(ctx))
 	}
-	machine, err := topo.Detect()
+	look := topo.Limits
+	if c.Pin || len(c.Groups) > 0 {
+		look = topo.Detect
+	}
+	machine, err := look()
 	if err != nil {
 		return nil, fmt.Errorf("tutti: %w", err)
 	}
@@ -65,17 +69,16 @@ func Open(ctx context.Context, c Config) (*Pool, error) {
 	if cfg.Extra, err = ipc.SpaceBytes(spaceData(cfg.Memory), ipc.Options{}); err != nil {
 		return nil, fmt.Errorf("tutti: %w", err)
 	}
+	var p *Pool
+	cfg.Meanwhile = func(sub *engine.Submitter) error {
+		p = newPool(sub, names)
+		return p.foundSpace(cfg.Memory, c.OnDeadlock)
+	}
 	master, err := engine.Open(ctx, cfg)
 	if err != nil {
 		return nil, fmt.Errorf("tutti: %w", err)
 	}
-	p := newPool(master.Submitter(), names)
 	p.master = master
-	if err := p.foundSpace(cfg.Memory, c.OnDeadlock); err != nil {
-		master.Close()
-		master.Unmap()
-		return nil, err
-	}
 	ipc.AddMemory(p.memory)
 	p.mu.Lock()
 	p.unbind = context.AfterFunc(ctx, func() { _ = p.Close() })

@@ -17,7 +17,7 @@ func spaceData(memory int64) int64 { return min(memory, spaceMax) }
 func (p *Pool) foundSpace(memory int64, onDeadlock ipc.Policy) error {
 	part, err := p.sub.Extra()
 	if err != nil {
-		return fmt.Errorf("tutti: %w", err)
+		return err
 	}
 	return ipc.Found(part, spaceData(memory), ipc.Options{OnDeadlock: onDeadlock})
 }

@@ -311,3 +311,23 @@ func TestDetectAgain(t *testing.T) {
 		t.Errorf("CPU 1 alone is %v", one.CPUs)
 	}
 }
+
+// Limits says the same as Detect of everything but how the CPUs lie, and reads nothing
+// of that.
+func TestLimitsAlone(t *testing.T) {
+	t.Parallel()
+	root := twoCores()
+	root["proc/self/cgroup"] = &fstest.MapFile{Data: []byte("0::/a\n")}
+	root["sys/fs/cgroup/a/cpu.max"] = &fstest.MapFile{Data: []byte("150000 100000\n")}
+	root["sys/fs/cgroup/a/memory.max"] = &fstest.MapFile{Data: []byte("1073741824\n")}
+	whole, limits := detect(root, []int{0, 1}), apart(root, []int{0, 1})
+	if whole.Quota != 1.5 || whole.MemoryLimit != 1<<30 || whole.MemoryBytes == 0 {
+		t.Fatalf("%+v", whole)
+	}
+	if want := []CPU{{ID: 0, Core: 0, L3: 0, Capacity: 1024}, {ID: 1, Core: 1, L3: 1, Capacity: 1024}}; !reflect.DeepEqual(limits.CPUs, want) {
+		t.Errorf("CPUs %+v, want %+v", limits.CPUs, want)
+	}
+	if limits.Quota != whole.Quota || limits.MemoryLimit != whole.MemoryLimit || limits.MemoryBytes != whole.MemoryBytes || limits.Parallelism() != whole.Parallelism() {
+		t.Errorf("%+v, and Detect says %+v", limits, whole)
+	}
+}

@@ -35,7 +35,7 @@ type CPU struct {
 	Capacity int
 }
 
-// Machine is what this process may use, as it was when Detect looked. Nothing writes to it after
+// Machine is what this process may use, as it was when Detect or Limits looked. Nothing writes to it after
 // Detect has returned, so any number of goroutines may read it.
 type Machine struct {
 	// CPUs are those online that this process's affinity allows, by rising ID. Detect gives at
@@ -66,14 +66,32 @@ type cache struct {
 // is known, the Machine has runtime.NumCPU CPUs. It reads two files a core, ten a last-level cache and
 // some twenty more, at 5 to 8 µs each; later calls read of these only the dozen that tell which CPUs
 // and what limits there are, for as long as the CPUs stay the same.
-func Detect() (*Machine, error) {
+func Detect() (*Machine, error) { return here(hardware.detect) }
+
+// Limits is Detect for who wants to know which CPUs there are and what limits, but not how the CPUs
+// lie: each is a core of its own, on one node and package, with a cache of its own, as fast as the
+// others. It reads a dozen files.
+func Limits() (*Machine, error) { return here(apart) }
+
+func here(look func(root fs.FS, allowed []int) *Machine) (*Machine, error) {
 	allowed, err := Affinity()
 	if err != nil {
-		allowed = nil // not Linux, or refused: then detect goes by what is online
+		allowed = nil // not Linux, or refused: then what is online counts
 	}
-	m := hardware.detect(hostFiles(), allowed)
+	m := look(hostFiles(), allowed)
 	m.AddressSpace = addressSpace()
 	return m, nil
+}
+
+// apart describes the machine as Limits does.
+func apart(root fs.FS, allowed []int) *Machine {
+	f := files{root}
+	m := &Machine{}
+	for _, id := range f.usable(allowed) {
+		m.CPUs = append(m.CPUs, CPU{ID: id, Core: id, L3: id, Capacity: fullCapacity})
+	}
+	f.limit(m)
+	return m
 }
 
 // hardware is how the CPUs lie that Detect saw last. Who asks twice, as a program and
@@ -99,9 +117,14 @@ func (l *layout) detect(root fs.FS, allowed []int) *Machine {
 	}
 	m.CPUs, m.caches = slices.Clone(l.CPUs), l.caches
 	l.mu.Unlock()
+	f.limit(m)
+	return m
+}
+
+// limit notes how much memory there is, and what control groups leave of the machine.
+func (f files) limit(m *Machine) {
 	m.MemoryBytes = f.memoryTotal()
 	m.Quota, m.MemoryLimit = f.cgroups().limits(f)
-	return m
 }
 
 // Parallelism is the number of workers that can compute at once, at least 1: one a CPU, or the quota

@@ -177,7 +177,6 @@ may crash, hang or be killed while nothing is lost.
   tutti map 'gzip -9kf {}' ::: some/dir/*.log
   tutti run tasks
   tutti lock database -- ./migrate`,
-		Version:       version(),
 		SilenceErrors: true,
 		SilenceUsage:  true,
 		Args:          cobra.ArbitraryArgs,
@@ -192,10 +191,13 @@ may crash, hang or be killed while nothing is lost.
 		return fmt.Errorf("%w; %s --help lists the options", err, cmd.CommandPath())
 	})
 	root.CompletionOptions.DisableDefaultCmd = true
-	for name, newCommand := range commands() {
-		if len(args) == 0 || args[0] != "map" || name == "map" {
-			root.AddCommand(newCommand()) // cobra sorts them
-		}
+	if len(args) > 0 && args[0] == "map" { // which starts jobs: whatever is not needed can wait
+		root.AddCommand(commands()["map"]())
+		return root
+	}
+	root.Version = version()
+	for _, newCommand := range commands() {
+		root.AddCommand(newCommand()) // cobra sorts them
 	}
 	return root
 }

@@ -97,7 +97,7 @@ func foretold(rec *journal.Record) string {
 		return ""
 	}
 	g := rec.Ends[len(rec.Ends)-1].Guess
-	if g == nil {
+	if g == nil || g.Left == 0 { // nothing was left to guess
 		return ""
 	}
 	span := func(s float64) string { return progress.Span(seconds(s)) }

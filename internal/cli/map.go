@@ -53,7 +53,7 @@ func mapCommand(cmd *cobra.Command, program string, o *options.Map, args []strin
 	if o.IsSemaphore() {
 		return semCommand(cmd, o, args)
 	}
-	machine, err := topo.Detect()
+	machine, err := machineFor(o)
 	if err != nil {
 		return err
 	}
@@ -83,6 +83,14 @@ func mapCommand(cmd *cobra.Command, program string, o *options.Map, args []strin
 		complain("inputs are read from the terminal, one a line; Ctrl-D ends them. To give them on the command line use :::")
 	}
 	return runPlan(p)
+}
+
+// machineFor is this machine, with how its CPUs lie only where somebody asks.
+func machineFor(o *options.Map) (*topo.Machine, error) {
+	if o.CountBy != "threads" || o.CPUs || o.Cores || o.Sockets {
+		return topo.Detect()
+	}
+	return topo.Limits()
 }
 
 // factsOfHere are those of this process.

@@ -133,9 +133,12 @@ func (r *mapRun) run(jobs iter.Seq[*job]) error {
 		return err
 	}
 	r.foresee()
-	unwatch := r.watchSignals()
-	r.early()
-	defer unwatch()
+	watched := make(chan func(), 1)
+	go func() { // beside the start of workers: Go takes a millisecond for it
+		unwatch := r.watchSignals()
+		r.early()
+		watched <- unwatch
+	}()
 	if r.data != nil {
 		go r.data.feed(r.fail)
 	}
@@ -156,6 +159,8 @@ func (r *mapRun) run(jobs iter.Seq[*job]) error {
 	r.learn()
 	r.arrange()
 	stop := r.background()
+	unwatch := <-watched // or a signal might end this process by its default, and leave what it began
+	defer unwatch()
 	go r.delivery.run()
 	r.tuner.begin(r)
 	if r.programs != nil {

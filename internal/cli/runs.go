@@ -175,7 +175,11 @@ func showRun(w io.Writer, runs *journal.Runs, rec *journal.Record) error {
 	fmt.Fprintf(t, "folder\t%s\n", progress.Clean(rec.Folder))
 	fmt.Fprintf(t, "began\t%s\n", when(rec.Begin))
 	if rec.Resumed > 0 {
-		fmt.Fprintf(t, "resumed\t%d times, last %s\n", rec.Resumed, when(rec.Latest))
+		often := "once"
+		if rec.Resumed > 1 {
+			often = fmt.Sprintf("%d times, last", rec.Resumed)
+		}
+		fmt.Fprintf(t, "resumed\t%s %s\n", often, when(rec.Latest))
 	}
 	if rec.RerunOf > 0 {
 		fmt.Fprintf(t, "again\tjobs of run %d\n", rec.RerunOf)

@@ -13,7 +13,6 @@ import (
 	"github.com/tutti-run/tutti/internal/command"
 	"github.com/tutti-run/tutti/internal/core"
 	"github.com/tutti-run/tutti/internal/options"
-	"github.com/tutti-run/tutti/topo"
 )
 
 // newSem makes the command sem. program is what messages call it.
@@ -62,7 +61,7 @@ func semCommand(cmd *cobra.Command, o *options.Map, args []string) error {
 	if err := o.CheckSemaphore(); err != nil {
 		return err
 	}
-	machine, err := topo.Detect()
+	machine, err := machineFor(o)
 	if err != nil {
 		return err
 	}

@@ -10,7 +10,6 @@ import (
 	"github.com/tutti-run/tutti/internal/graph"
 	"github.com/tutti-run/tutti/internal/nearest"
 	"github.com/tutti-run/tutti/internal/options"
-	"github.com/tutti-run/tutti/topo"
 )
 
 // newRun makes the command run.
@@ -44,7 +43,7 @@ func taskCommand(cmd *cobra.Command, o *options.Map, file string) error {
 	}
 	// A task that failed is not done: others wait for it.
 	o.ResumeFailed = o.Resume
-	machine, err := topo.Detect()
+	machine, err := machineFor(o)
 	if err != nil {
 		return err
 	}

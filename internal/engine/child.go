@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -130,9 +129,10 @@ func start(s *supervisor, slot int, epoch uint32) (p *proc.Process, o outlets, e
 		writeEnds = append(writeEnds, w)
 	}
 	birth, env := s.cfg.birthOf(slot, int(epoch))
+	env, birth.procs = withProcs(env, s.m.threadsOf(slot))
 	p, err = proc.Start(proc.Spec{
 		Path: proc.Self(), Name: os.Args[0],
-		Env:    append(slices.Clip(env), fmt.Sprintf("%s=%v", marker, birth)),
+		Env:    append(env, fmt.Sprintf("%s=%v", marker, birth)),
 		Stdout: writeEnds[0], Stderr: writeEnds[1],
 		Extra:       append([]*os.File{s.life.seg, s.life.read, o.trace}, s.cfg.Files...),
 		OOMScoreAdj: s.life.oomScore,

@@ -2,6 +2,7 @@ package engine
 
 import (
 	"fmt"
+	"os"
 	"slices"
 	"strconv"
 	"strings"
@@ -56,6 +57,7 @@ type birth struct {
 	slot, epoch int
 	memory      int64
 	cpus        []int
+	procs       string // of the variable procsVariable: "=" and its value; "" where there is none
 }
 
 func (b birth) String() string {
@@ -63,17 +65,17 @@ func (b birth) String() string {
 	for i, c := range b.cpus {
 		cpus[i] = strconv.Itoa(c)
 	}
-	return fmt.Sprintf("%d:%d:%d:%d:%s", layoutVersion, b.slot, b.epoch, b.memory, strings.Join(cpus, ","))
+	return fmt.Sprintf("%d:%d:%d:%d:%s:%s", layoutVersion, b.slot, b.epoch, b.memory, strings.Join(cpus, ","), b.procs)
 }
 
 // parseBirth reads what String wrote.
 func parseBirth(mark string) (b birth, err error) {
 	var version int
-	parts := strings.SplitN(mark, ":", 5)
-	if len(parts) == 5 {
+	parts := strings.SplitN(mark, ":", 6)
+	if len(parts) == 6 {
 		_, err = fmt.Sscanf(strings.Join(parts[:4], " "), "%d %d %d %d", &version, &b.slot, &b.epoch, &b.memory)
 	}
-	if len(parts) != 5 || err != nil || version != layoutVersion {
+	if len(parts) != 6 || err != nil || version != layoutVersion {
 		return b, fmt.Errorf("%s=%q: want version %d", marker, mark, layoutVersion)
 	}
 	for text := range strings.SplitSeq(parts[4], ",") {
@@ -86,7 +88,35 @@ func parseBirth(mark string) (b birth, err error) {
 		}
 		b.cpus = append(b.cpus, c)
 	}
+	b.procs = parts[5]
 	return b, nil
+}
+
+// procsVariable tells Go's runtime how many threads run Go code at once. A worker starts
+// with it, since to change that later stops the world; then it is as it was, or what
+// tasks start would see it.
+const procsVariable = "GOMAXPROCS"
+
+// withProcs is the environment env of a worker with n such threads, and what is to be
+// remembered of it.
+func withProcs(env []string, n int) (with []string, was string) {
+	for _, kv := range env {
+		if value, found := strings.CutPrefix(kv, procsVariable+"="); found {
+			was = "=" + value
+			continue
+		}
+		with = append(with, kv)
+	}
+	return append(with, procsVariable+"="+strconv.Itoa(n)), was
+}
+
+// restoreProcs has the environment be what withProcs was given.
+func (b *birth) restoreProcs() {
+	if value, found := strings.CutPrefix(b.procs, "="); found {
+		_ = os.Setenv(procsVariable, value)
+	} else {
+		_ = os.Unsetenv(procsVariable)
+	}
 }
 
 // birthOf is what the worker of a slot is told, and its environment.

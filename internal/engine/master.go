@@ -43,6 +43,9 @@ type Config struct {
 	Stderr  io.Writer
 	Adopt   bool     // this process is a subreaper: end the trees of dead workers
 	Names   []string // the functions, by number
+	// Meanwhile, if not nil, is called while workers start, before any task. With its
+	// error there is no pool.
+	Meanwhile func(*Submitter) error
 }
 
 // MemoryMax is the most memory that a pool can address.
@@ -102,7 +105,13 @@ func Open(ctx context.Context, cfg Config) (*Master, error) {
 	if cfg.SpinNs < 0 {
 		m.head.spinNs = calibrate()
 	}
-	if err := p.sup.awaitReady(ctx); err != nil {
+	if cfg.Meanwhile != nil {
+		err = cfg.Meanwhile(p.sub)
+	}
+	if err == nil {
+		err = p.sup.awaitReady(ctx)
+	}
+	if err != nil {
 		p.Close()
 		p.Unmap()
 		return nil, err
@@ -141,6 +150,14 @@ func (m *memory) setup(cfg *Config) {
 			b.setCPU(cfg.CPUs[i%len(cfg.CPUs)])
 		}
 	}
+}
+
+// threadsOf is GOMAXPROCS of the worker in a slot.
+func (m *memory) threadsOf(slot int) int {
+	if m.slot[slot].lanes > 1 {
+		return max(int(m.head.threads), 2) // who takes the tasks sleeps in the kernel, and must not hold the only P
+	}
+	return int(m.head.threads)
 }
 
 // Submitter is the master's door to the table.

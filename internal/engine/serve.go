@@ -3,7 +3,6 @@ package engine
 import (
 	"fmt"
 	"os"
-	"runtime"
 	"runtime/debug"
 	"strings"
 	"sync/atomic"
@@ -57,6 +56,7 @@ func serve(mark string, handlers map[string]Handler, own sched.Registry) error {
 	if err != nil {
 		return err
 	}
+	born.restoreProcs()
 	slot := born.slot
 	if err := limitMemory(born.memory); err != nil {
 		return err
@@ -76,16 +76,13 @@ func serve(mark string, handlers map[string]Handler, own sched.Registry) error {
 	if slot < 1 || slot >= m.Slots {
 		return fmt.Errorf("slot %d of %d", slot, m.Slots)
 	}
+	b := &m.slot[slot]
+	held := make(chan error, 1)
+	go func() { held <- shm.HoldLifeline(addr(&b.lifeline)) }() // its thread takes a while to start
 	w, err := m.newWorkerAt(slot, handlers, own)
 	if err != nil {
 		return err
 	}
-	b := &m.slot[slot]
-	threads := int(m.head.threads)
-	if w.lanes > 1 {
-		threads = max(threads, 2) // who takes the tasks sleeps in the kernel, and must not hold the only P
-	}
-	runtime.GOMAXPROCS(threads)
 	if cpu := int(b.cpu.Load()); cpu >= 0 {
 		born.cpus = []int{cpu}
 	}
@@ -94,7 +91,7 @@ func serve(mark string, handlers map[string]Handler, own sched.Registry) error {
 			fmt.Fprintf(os.Stderr, "tutti: worker %d runs unpinned: %v\n", slot, err)
 		}
 	}
-	if err := shm.HoldLifeline(addr(&b.lifeline)); err != nil {
+	if err := <-held; err != nil {
 		return err
 	}
 	b.pid.Store(uint32(os.Getpid()))
