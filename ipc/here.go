@@ -43,6 +43,8 @@ var numberAt uintptr
 var findOnce sync.Once
 
 // number is the calling goroutine's number, where numberAt is not known.
+//
+//lint:ignore U1000 here and self, in assembly, call it
 func number() uint64 {
 	findOnce.Do(func() { atomic.StoreUintptr(&numberAt, findNumber(descriptor)) })
 	return printedNumber()
