@@ -342,9 +342,10 @@ func chanParts(e historyEntry) (spans []span) {
 		}
 	} else if e.ret == 0 {
 		for i := range e.in[1] {
-			spans = append(spans, parts(step{what: whatSeize, b: e.in[0] + i})...)
+			// He may have freed each of them before he received the next one.
+			spans = append(spans, parts(step{what: whatSeize, b: e.in[0] + i}, step{what: whatRelinquish, a: anyMessage})...)
 		}
-		return append(spans, parts(step{what: whatRelinquish, a: anyMessage})...)
+		return spans
 	}
 	for i, message := range got {
 		spans = append(spans, parts(step{what: whatReceive, a: message, b: e.in[0] + int64(i)}, step{what: whatFree, a: message})...)
