@@ -183,11 +183,11 @@ func (s *Space) Remove(name string) error {
 		if o.kind.Load() == 0 || pinned(o.name[:]) != name {
 			continue
 		}
+		s.lock(i)
+		defer s.unlock(o)
 		if err := s.removable(i); err != nil {
 			return fmt.Errorf("ipc: remove %s: %w", s.describe(i), err)
 		}
-		s.lock(i)
-		defer s.unlock(o)
 		o.close(s.slot) // first: what goes is nobody's to bury
 		at("forget-closed")
 		s.forget(i)
@@ -196,7 +196,8 @@ func (s *Space) Remove(name string) error {
 	return fmt.Errorf("ipc: remove %q: there is nothing of that name in the space: %w", name, fs.ErrNotExist)
 }
 
-// removable says why an object cannot be removed.
+// removable says why an object cannot be removed. Its latch and that of the directory
+// are held.
 func (s *Space) removable(i int) error {
 	o := &s.objects[i]
 	kind := o.kind.Load()
@@ -213,13 +214,26 @@ func (s *Space) removable(i int) error {
 			by = append(by, fmt.Sprintf("process %d (%s)", m.load().pid(), pinned(m.name[:])))
 		}
 	}
-	switch {
-	case len(by) > 0:
+	if len(by) > 0 {
 		return fmt.Errorf("%w: %s has it open; end it, or have it close the space", ErrInUse, strings.Join(by, ", "))
-	case s.engaged(i), owned(kind) && stateOf[mutexState](o).word.Load()&mutexOwner != 0:
+	}
+	if role := o.how().role; role != nil {
+		if why := role(s, i, s.slot); why != "" {
+			return fmt.Errorf("%w: %s", ErrInUse, why)
+		}
+	}
+	if s.engaged(i) {
 		return fmt.Errorf("%w: this process holds it or waits for it; give it back first", ErrInUse)
 	}
 	return nil
+}
+
+// roleOfOwner says whether a process has a Mutex, or is about a Once.
+func roleOfOwner(s *Space, object, slot int) string {
+	if stateOf[mutexState](&s.objects[object]).word.Load()&mutexOwner != uint32(slot)+1 {
+		return ""
+	}
+	return "this process holds it; give it back first"
 }
 
 // engaged reports whether any claim is about an object, be it of one whose wait was ended
