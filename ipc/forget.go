@@ -142,30 +142,12 @@ func (s *Space) forget(i int) {
 	at("forgotten")
 }
 
-// inOrderPairs are the rows of locks whose order was learnt: to what comes after them in
-// their rows it would not apply.
-func (s *Space) inOrderPairs() map[uint32]bool {
-	rows := map[uint32]bool{}
-	for i := range s.objects {
-		if s.objects[i].kind.Load() != kindOrder {
-			continue
-		}
-		n := stateOf[orderState](&s.objects[i]).n.Load()
-		for k := range int(min(n, orderChunk*orderChunks)) {
-			if p := s.pairOf(i, k); p != nil {
-				rows[p.held], rows[p.next] = true, true
-			}
-		}
-	}
-	return rows
-}
-
 // Remove takes away the object of a name with all that is in it, so that its name and its
 // room are free. No other process may have it open, that is, have got it from its
-// [Space] and not closed that; and nobody may hold it or wait for it: else the error
-// wraps [ErrInUse]. This process must be done with it: what it got of that name before
-// must not be used again. A lock whose order to others was learnt, see
-// Options.CheckOrder, stays as long as the space.
+// [Space] and not closed that; and nobody may hold it or wait for it, write or read it,
+// have a claim to it or be about a call of it: else the error wraps [ErrInUse]. This process must be done with it: what it got of that name before
+// must not be used again. What was learnt of the order in which a lock is taken, see
+// Options.CheckOrder, goes with it.
 //
 // Locks and the like need not be removed where processes come and go: when the space
 // has no room for another name, it forgets all that no process has open and that is as
@@ -190,6 +172,7 @@ func (s *Space) Remove(name string) error {
 		}
 		o.close(s.slot) // first: what goes is nobody's to bury
 		at("forget-closed")
+		s.unlearn(i)
 		s.forget(i)
 		return nil
 	}
@@ -203,9 +186,6 @@ func (s *Space) removable(i int) error {
 	kind := o.kind.Load()
 	if kind == kindTxns || kind == kindOrder {
 		return errors.New("the space needs it itself; remove the space when no process has it open")
-	}
-	if s.inOrderPairs()[uint32(i)] {
-		return errors.New("in which order it is taken was learnt (CheckOrder), and would apply to what has its place next; use it again under this name, or remove the space when no process has it open")
 	}
 	var by []string
 	for slot := range s.members {

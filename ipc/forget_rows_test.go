@@ -73,7 +73,7 @@ func TestLearntWhileRoomIsMade(t *testing.T) {
 	if !errors.Is(err, ErrTooMany) {
 		t.Errorf("there was room for one name more: %v", err)
 	}
-	if err := s.Remove("a"); err == nil || errors.Is(err, ErrInUse) || !strings.Contains(err.Error(), "order") {
+	if err := s.Remove("a"); err != nil {
 		t.Errorf("to remove a lock whose order was learnt got %v", err)
 	}
 }
