@@ -95,7 +95,7 @@ func (w bankWord) declared(slot int) bankWord {
 }
 
 func init() {
-	kinds[kindBanker] = kindOf{name: "banker", bury: buryBank, grant: grantBank, refs: refsBank}
+	kinds[kindBanker] = kindOf{name: "banker", bury: buryBank, grant: grantBank, refs: refsBank, role: roleInBank}
 }
 
 func refsBank(s *Space, object int, keep func(shm.Ref)) {
@@ -323,6 +323,20 @@ func (b *bank) tasks() (tasks []waitfor.Task, wanting map[int]bankTask) {
 		}
 	}
 	return tasks, wanting
+}
+
+// roleInBank says whether a process has declared something.
+func roleInBank(s *Space, object, slot int) string {
+	b, err := s.bankOf(object)
+	if err != nil {
+		return "" // damaged: it is of no use
+	}
+	for k := range bankRows {
+		if w := b.head(k).load(); w.state() != bankFree && w.slot() == slot {
+			return "this process has a Claim to its units; close that first"
+		}
+	}
+	return ""
 }
 
 // buryBank takes back what a dead process held, or ends what somebody left half done.

@@ -58,7 +58,7 @@ func (s *Space) Barrier(name string, parties int) (*Barrier, error) {
 // fits looks whether the barrier still is for as many as this handle is about.
 func (b *Barrier) fits() error {
 	if have := b.b.parties.Load(); have != int64(b.parties) {
-		return fmt.Errorf("ipc: barrier %q is for %d parties, not for %d", pinned(b.o.name[:]), have, b.parties)
+		return fmt.Errorf("ipc: barrier %q is for %d parties, not for %d, as long as somebody waits at it; say the same number, or take another name", pinned(b.o.name[:]), have, b.parties)
 	}
 	return nil
 }

@@ -3,7 +3,6 @@ package ipc
 import (
 	"context"
 	"errors"
-	"fmt"
 	"runtime"
 	"slices"
 	"sync"
@@ -313,37 +312,6 @@ var lockScenarios = []lockScenario{
 func TestDeathAtEveryPoint(t *testing.T) {
 	t.Parallel()
 	dieEverywhere(t, lockScenarios)
-}
-
-func TestDeathInOrder(t *testing.T) {
-	t.Parallel()
-	nest := func(ctx context.Context, s *Space, outer, inner string) error {
-		a, b := must(s.Mutex(outer)), must(s.Mutex(inner))
-		if err := heirGets(a.Lock(ctx)); err != nil {
-			return err
-		}
-		err := heirGets(b.Lock(ctx))
-		if err == nil {
-			err = errors.Join(b.MarkConsistent(), b.Unlock())
-		}
-		return errors.Join(err, a.MarkConsistent(), a.Unlock())
-	}
-	dieEverywhere(t, []lockScenario{{
-		name:    "learnt",
-		options: Options{CheckOrder: true},
-		act: func(ctx context.Context, s *Space) error {
-			return errors.Join(nest(ctx, s, "a", "b"), nest(ctx, s, "b", "c"))
-		},
-		after: func(ctx context.Context, s *Space) error {
-			if err := errors.Join(nest(ctx, s, "a", "b"), nest(ctx, s, "b", "c")); err != nil {
-				return err
-			}
-			if err := nest(ctx, s, "c", "a"); !errors.Is(err, ErrOrder) {
-				return fmt.Errorf("the opposite order: %w", err)
-			}
-			return nil
-		},
-	}}, "order-room", "order-filled", "order-learnt")
 }
 
 func TestDeathInTransactions(t *testing.T) {

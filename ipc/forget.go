@@ -142,30 +142,12 @@ func (s *Space) forget(i int) {
 	at("forgotten")
 }
 
-// inOrderPairs are the rows of locks whose order was learnt: to what comes after them in
-// their rows it would not apply.
-func (s *Space) inOrderPairs() map[uint32]bool {
-	rows := map[uint32]bool{}
-	for i := range s.objects {
-		if s.objects[i].kind.Load() != kindOrder {
-			continue
-		}
-		n := stateOf[orderState](&s.objects[i]).n.Load()
-		for k := range int(min(n, orderChunk*orderChunks)) {
-			if p := s.pairOf(i, k); p != nil {
-				rows[p.held], rows[p.next] = true, true
-			}
-		}
-	}
-	return rows
-}
-
 // Remove takes away the object of a name with all that is in it, so that its name and its
 // room are free. No other process may have it open, that is, have got it from its
-// [Space] and not closed that; and nobody may hold it or wait for it: else the error
-// wraps [ErrInUse]. This process must be done with it: what it got of that name before
-// must not be used again. A lock whose order to others was learnt, see
-// Options.CheckOrder, stays as long as the space.
+// [Space] and not closed that; and nobody may hold it or wait for it, write or read it,
+// have a claim to it or be about a call of it: else the error wraps [ErrInUse]. This process must be done with it: what it got of that name before
+// must not be used again. What was learnt of the order in which a lock is taken, see
+// Options.CheckOrder, goes with it.
 //
 // Locks and the like need not be removed where processes come and go: when the space
 // has no room for another name, it forgets all that no process has open and that is as
@@ -183,28 +165,27 @@ func (s *Space) Remove(name string) error {
 		if o.kind.Load() == 0 || pinned(o.name[:]) != name {
 			continue
 		}
+		s.lock(i)
+		defer s.unlock(o)
 		if err := s.removable(i); err != nil {
 			return fmt.Errorf("ipc: remove %s: %w", s.describe(i), err)
 		}
-		s.lock(i)
-		defer s.unlock(o)
 		o.close(s.slot) // first: what goes is nobody's to bury
 		at("forget-closed")
+		s.unlearn(i)
 		s.forget(i)
 		return nil
 	}
 	return fmt.Errorf("ipc: remove %q: there is nothing of that name in the space: %w", name, fs.ErrNotExist)
 }
 
-// removable says why an object cannot be removed.
+// removable says why an object cannot be removed. Its latch and that of the directory
+// are held.
 func (s *Space) removable(i int) error {
 	o := &s.objects[i]
 	kind := o.kind.Load()
 	if kind == kindTxns || kind == kindOrder {
 		return errors.New("the space needs it itself; remove the space when no process has it open")
-	}
-	if s.inOrderPairs()[uint32(i)] {
-		return errors.New("in which order it is taken was learnt (CheckOrder), and would apply to what has its place next; use it again under this name, or remove the space when no process has it open")
 	}
 	var by []string
 	for slot := range s.members {
@@ -213,13 +194,26 @@ func (s *Space) removable(i int) error {
 			by = append(by, fmt.Sprintf("process %d (%s)", m.load().pid(), pinned(m.name[:])))
 		}
 	}
-	switch {
-	case len(by) > 0:
+	if len(by) > 0 {
 		return fmt.Errorf("%w: %s has it open; end it, or have it close the space", ErrInUse, strings.Join(by, ", "))
-	case s.engaged(i), owned(kind) && stateOf[mutexState](o).word.Load()&mutexOwner != 0:
+	}
+	if role := o.how().role; role != nil {
+		if why := role(s, i, s.slot); why != "" {
+			return fmt.Errorf("%w: %s", ErrInUse, why)
+		}
+	}
+	if s.engaged(i) {
 		return fmt.Errorf("%w: this process holds it or waits for it; give it back first", ErrInUse)
 	}
 	return nil
+}
+
+// roleOfOwner says whether a process has a Mutex, or is about a Once.
+func roleOfOwner(s *Space, object, slot int) string {
+	if stateOf[mutexState](&s.objects[object]).word.Load()&mutexOwner != uint32(slot)+1 {
+		return ""
+	}
+	return "this process holds it; give it back first"
 }
 
 // engaged reports whether any claim is about an object, be it of one whose wait was ended

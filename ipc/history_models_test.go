@@ -213,6 +213,7 @@ type chanPlace struct {
 	message int64
 	client  int8 // who writes or reads it
 	state   placeState
+	lost    bool // nobody who lived to tell received it
 }
 
 type placeState int8
@@ -266,7 +267,7 @@ func (m *chanHistory) claim(s step) bool {
 	if m.closed || m.n == historyRoom || int16(s.b) <= m.sent[s.client] {
 		return false
 	}
-	m.places[m.n] = chanPlace{s.a, int8(s.client), placeWriting}
+	m.places[m.n] = chanPlace{s.a, int8(s.client), placeWriting, s.lost}
 	m.n++
 	m.sent[s.client] = int16(s.b)
 	return true
@@ -277,7 +278,7 @@ func (m *chanHistory) receive(s step) bool {
 	if p == nil || p.state != placeFull {
 		return false
 	}
-	if s.what == whatReceive && p.message != s.a || int16(s.b) != m.received[s.client]+1 {
+	if s.what == whatReceive && p.message != s.a || s.what == whatSeize && !p.lost || int16(s.b) != m.received[s.client]+1 {
 		return false
 	}
 	m.received[s.client]++
@@ -319,6 +320,34 @@ var chanModel = historyModel[chanHistory]{next: func(m chanHistory, s step) (cha
 	return m, ok
 }}
 
+// chanPartsIn is chanParts for a history. What became of a message says much about what
+// the dead did: who sent one that was received had done so by then, and only what nobody
+// else received can be theirs. Without that, many searches would have no end.
+func chanPartsIn(h history) func(historyEntry) []span {
+	received := map[int64]int64{} // when at the latest
+	for _, e := range h.entries {
+		if (e.op == opReceive || e.op == opTryReceive) && e.ret != 0 {
+			for _, message := range e.out[1:] {
+				received[message] = e.ret
+			}
+		}
+	}
+	return func(e historyEntry) []span {
+		spans := chanParts(e)
+		for i := range spans {
+			s := &spans[i]
+			if s.what != whatClaim && s.what != whatFill {
+				continue
+			}
+			ret, ok := received[s.a]
+			if s.lost = !ok; e.ret == 0 {
+				s.to = ret
+			}
+		}
+		return spans
+	}
+}
+
 // chanParts: in of a sender is his messages, each after its number among his; in of a
 // receiver the number of the first message that he may receive, and how many he may.
 func chanParts(e historyEntry) (spans []span) {
@@ -342,9 +371,10 @@ func chanParts(e historyEntry) (spans []span) {
 		}
 	} else if e.ret == 0 {
 		for i := range e.in[1] {
-			spans = append(spans, parts(step{what: whatSeize, b: e.in[0] + i})...)
+			// He may have freed each of them before he received the next one.
+			spans = append(spans, parts(step{what: whatSeize, b: e.in[0] + i}, step{what: whatRelinquish, a: anyMessage})...)
 		}
-		return append(spans, parts(step{what: whatRelinquish, a: anyMessage})...)
+		return spans
 	}
 	for i, message := range got {
 		spans = append(spans, parts(step{what: whatReceive, a: message, b: e.in[0] + int64(i)}, step{what: whatFree, a: message})...)

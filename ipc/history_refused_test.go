@@ -43,6 +43,22 @@ func received(client int, number, message int64) historyEntry {
 
 func noMore(client int) historyEntry { return did(client, opReceive, []int64{99, 1}, end) }
 
+// twoRunsOf is a history in which client 1 receives 11, and 12 when that has been
+// written, in one call for up to n. Each place was free at once, as what was sent next
+// says; the client died much later, since another goroutine of its process went on.
+func twoRunsOf(n int64) history {
+	h := pastOf(
+		sent(0, 1, 11).during(1, 2), sent(3, 1, 12).during(3, 12),
+		did(1, opReceive, []int64{1, n}, nil).during(4, 0),
+		sent(0, 2, 13).during(5, 6), sent(0, 3, 14).during(7, 8),
+		did(4, opTryReceive, []int64{1, 1}, no).during(9, 10), // 12 is not there yet
+		sent(0, 4, 15).during(15, 16),
+		received(4, 1, 13).during(20, 21), received(4, 2, 14).during(22, 23), received(4, 3, 15).during(24, 25),
+	)
+	h.died[1] = 100
+	return h
+}
+
 // What cannot have happened is refused, and what is like it and can have is not: a
 // checker that lets everything pass, or nothing, fails.
 func TestHistoriesAreRefused(t *testing.T) {
@@ -93,6 +109,8 @@ func TestHistoriesAreRefused(t *testing.T) {
 		{"Chan", "a batch out of order", false, pastOf(did(0, opSend, []int64{1, 11, 2, 12}, []int64{saidYes, 2}).during(1, 9), did(1, opReceive, []int64{1, 2}, []int64{saidYes, 12, 11}).during(1, 9))},
 		{"Chan", "lost with its receiver", true, pastOf(sent(0, 1, 11), sent(0, 2, 12), did(1, opReceive, []int64{1, 1}, nil).during(20, 0), received(2, 1, 12).during(25, 30))},
 		{"Chan", "two lost with one receiver", false, pastOf(sent(0, 1, 11), sent(0, 2, 12), sent(0, 3, 13), did(1, opReceive, []int64{1, 1}, nil).during(30, 0), received(2, 1, 13).during(35, 40))},
+		{"Chan", "two lost with one receiver of many, in two runs", true, twoRunsOf(3)},
+		{"Chan", "two lost with one receiver of one, in two runs", false, twoRunsOf(1)},
 		{"Chan", "a dead one's message", true, pastOf(did(0, opSend, []int64{1, 11}, nil).during(1, 0), received(1, 1, 11))},
 		{"Chan", "a dead one's message, twice", false, pastOf(did(0, opSend, []int64{1, 11}, nil).during(1, 0), received(1, 1, 11), received(1, 2, 11))},
 		{"Chan", "held up by a dead one", true, pastOf(did(0, opSend, []int64{1, 11}, nil).during(1, 0), sent(2, 1, 12), noMessage, received(1, 1, 12))},

@@ -99,11 +99,13 @@ type step struct {
 	client int
 	what   what
 	maybe  bool // its process died: it may have had no effect
+	lost   bool // the message that it is about was received by nobody who lived to tell
 	a, b   int64
 	said   int64
 }
 
-// span is when a step may take effect.
+// span is when a step may take effect. Parts leave it open, but for steps of the dead that
+// somebody saw: those were taken by then.
 type span struct {
 	step
 	from, to int64
@@ -132,10 +134,14 @@ func refusal[S comparable](m historyModel[S], h history, parts func(historyEntry
 	}
 	for _, e := range h.entries {
 		for _, s := range parts(e) {
-			s.client, s.from, s.to = e.client, e.call, e.ret
-			if e.ret == 0 {
+			s.client, s.from = e.client, e.call
+			switch {
+			case e.ret != 0:
+				s.to = e.ret
+			case s.to == 0:
 				s.to, s.maybe = never, true
-			} else {
+			}
+			if !s.maybe {
 				certain++
 			}
 			add(s)
@@ -257,7 +263,7 @@ type historyKind struct {
 var historyKinds = []historyKind{
 	{"Mutex", func(h history) string { return refusal(mutexModel, h, mutexParts, whatDeath) }},
 	{"Semaphore", func(h history) string { return refusal(semaphoreModel, h, semaphoreParts, whatDeath) }},
-	{"Chan", func(h history) string { return refusal(chanModel, h, chanParts, whatDeath) }},
+	{"Chan", func(h history) string { return refusal(chanModel, h, chanPartsIn(h), whatDeath) }},
 	{"Var", func(h history) string { return refusal(valueModel(0), h, valueParts, whatNothing) }},
 	{"Map", refusedByKey},
 	{"Counter", refusedSum},

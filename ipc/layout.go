@@ -20,7 +20,7 @@ import (
 //	data      what the allocator gives out; begins at a multiple of shm.SpanBytes
 const (
 	magic         = 0x6970_6320_7475_7474 // "ttut cpi"
-	layoutVersion = 5                     // changes with any struct of this file
+	layoutVersion = 6                     // changes with any struct of this file
 	pageBytes     = 4096
 	lineBytes     = 64
 

@@ -69,6 +69,9 @@ type kindOf struct {
 	// blank reports whether the object is as it was made, when no process has it open;
 	// nil: what it is must be kept. The latch is held.
 	blank func(s *Space, object int) bool
+	// role says what the process of a slot is to the object that no claim says, and what
+	// ends that; "": nothing. The latch is held.
+	role func(s *Space, object, slot int) string
 }
 
 // The kinds of objects. They are part of the layout.
@@ -99,13 +102,13 @@ const (
 var kinds [numKinds]kindOf
 
 func init() {
-	kinds[kindMutex] = kindOf{name: "mutex", unlisted: true, bury: buryMutex, blank: blankMutex}
+	kinds[kindMutex] = kindOf{name: "mutex", unlisted: true, bury: buryMutex, blank: blankMutex, role: roleOfOwner}
 	kinds[kindRWMutex] = kindOf{name: "rwmutex", repair: repairUnits, forfeit: forfeitUnits, grant: grantUnits, blank: blankUnits}
 	kinds[kindSemaphore] = kindOf{name: "semaphore", repair: repairUnits, forfeit: forfeitUnits, grant: grantUnits, blank: blankUnits}
 	kinds[kindCond] = kindOf{name: "cond", forfeit: forfeitCond, blank: always}
 	kinds[kindBarrier] = kindOf{name: "barrier", forfeit: forfeitBarrier, blank: always}
 	kinds[kindEvent] = kindOf{name: "event", unlisted: true, blank: blankEvent}
-	kinds[kindOnce] = kindOf{name: "once", unlisted: true, bury: buryOnce, blank: blankOnce}
+	kinds[kindOnce] = kindOf{name: "once", unlisted: true, bury: buryOnce, blank: blankOnce, role: roleOfOwner}
 }
 
 // how is what is done with the objects of o's kind.

@@ -6,23 +6,17 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"structs"
 	"sync"
-	"sync/atomic"
-	"unsafe"
 
 	"github.com/tutti-run/tutti/internal/waitfor"
-	"github.com/tutti-run/tutti/shm"
 )
 
 // The order in which locks are taken, learnt and checked (Options.CheckOrder), or
 // declared (SetRank).
 //
 // What is learnt are pairs, "next was taken while held was held", with the lines where
-// that first was so. They lie in the space as a list that only grows, in an object of
-// its own, so that processes learn from each other, also from those that are dead. A
-// pair is written behind the list, and then counted: who dies before that has added
-// nothing. Each process makes the matrix of it in which it looks for circles.
+// that first was so. They lie in the space, so that processes learn from each other, also
+// from those that are dead; see orderpairs.go.
 //
 // What a goroutine holds is known to its process alone, and noted only where a check
 // needs it: an unchecked Mutex spends one comparison on all this.
@@ -79,51 +73,14 @@ func inBrackets(place string) string {
 	return " (" + place + ")"
 }
 
-const (
-	orderName    = "lock order"
-	orderChunk   = 64 // pairs that get memory together
-	orderChunks  = 13
-	orderClasses = 4096 // locks beyond this row of the table are not checked
-)
-
-// orderState is the list of pairs. Invariant: the first n pairs are whole.
-type orderState struct {
-	_      structs.HostLayout
-	_      [8]byte // a futex on which nobody sleeps
-	n      atomic.Uint64
-	chunks [orderChunks]atomic.Uint64 // their memory; 0: none yet
-}
-
-// orderPair is one pair. It is written once, with the latch held.
-type orderPair struct {
-	_          structs.HostLayout
-	held, next uint32 // objects
-	pid        uint32
-	_          uint32
-	heldAt     [40]byte
-	nextAt     [40]byte
-}
-
-var _ [96]byte = [unsafe.Sizeof(orderPair{})]byte{} // else bump layoutVersion
-
-func init() { kinds[kindOrder] = kindOf{name: "order", refs: refsOrder} }
-
-func refsOrder(s *Space, object int, keep func(shm.Ref)) {
-	o := stateOf[orderState](&s.objects[object])
-	for i := range o.chunks {
-		if ref := o.chunks[i].Load(); ref != 0 {
-			keep(shm.Ref(ref))
-		}
-	}
-}
-
 // taking is what a process knows of what its goroutines hold of locks that are checked.
 type taking struct {
 	sync.Mutex
 	by map[uint64][]heldLock // by agent
 
-	object int // that has the list of pairs
-	seen   int // so many of it are in the matrix
+	object int    // that has the list of pairs
+	round  uint64 // of which the matrix is
+	seen   int    // so many pairs of that have been read
 	order  waitfor.Order
 }
 
@@ -167,100 +124,26 @@ func (s *Space) mayTake(agent, pc uint64, next int, together ...int) error {
 		if why, ok := waitfor.CheckRank(ranks, waitfor.Rank(s.objects[next].rank.Load())); !ok {
 			return s.inverted(h, next, pc, nil, why)
 		}
-		if path := s.learnLocked(h, next, pc); path != nil {
-			return s.inverted(h, next, pc, path, "")
+		if before, ok := s.learnLocked(h, next, pc); !ok {
+			return s.inverted(h, next, pc, before, "")
 		}
 	}
 	for _, object := range together {
 		h := heldLock{object, pc}
-		if path := s.learnLocked(h, next, pc); path != nil {
-			return s.inverted(h, next, pc, path, "")
+		if before, ok := s.learnLocked(h, next, pc); !ok {
+			return s.inverted(h, next, pc, before, "")
 		}
 	}
 	return nil
 }
 
 // inverted explains a refusal.
-func (s *Space) inverted(h heldLock, next int, pc uint64, path []waitfor.Class, why string) error {
-	e := &OrderError{Held: s.describe(h.object), HeldAt: lineOf(h.pc), Wanted: s.describe(next), WantedAt: lineOf(pc), Rank: why}
-	for k := 1; k < len(path); k++ {
-		pair := OrderPair{Held: s.describe(int(path[k-1])), Next: s.describe(int(path[k]))}
-		for i := range s.taking.seen {
-			if p := s.pair(i); p != nil && p.held == uint32(path[k-1]) && p.next == uint32(path[k]) {
-				pair.HeldAt, pair.NextAt, pair.PID = pinned(p.heldAt[:]), pinned(p.nextAt[:]), int(p.pid)
-				break
-			}
-		}
-		e.Before = append(e.Before, pair)
+func (s *Space) inverted(h heldLock, next int, pc uint64, before []OrderPair, why string) error {
+	return &OrderError{
+		Held: s.describe(h.object), HeldAt: lineOf(h.pc),
+		Wanted: s.describe(next), WantedAt: lineOf(pc),
+		Before: before, Rank: why,
 	}
-	return e
-}
-
-// pair is the pair of a number, or nil where there is no memory for it.
-func (s *Space) pair(i int) *orderPair { return s.pairOf(s.taking.object, i) }
-
-// pairOf is the pair of a number in the list of an object.
-func (s *Space) pairOf(object, i int) *orderPair {
-	o := stateOf[orderState](&s.objects[object])
-	if i/orderChunk >= orderChunks {
-		return nil
-	}
-	ref := o.chunks[i/orderChunk].Load()
-	if ref == 0 {
-		return nil
-	}
-	b, err := s.arena.Bytes(shm.Ref(ref), orderChunk*int(unsafe.Sizeof(orderPair{})))
-	if err != nil {
-		return nil
-	}
-	return &(*[orderChunk]orderPair)(unsafe.Pointer(unsafe.SliceData(b)))[i%orderChunk]
-}
-
-// learnLocked adds a pair, if it is new, or returns the path that it would close to a
-// circle. s.taking is locked; the object's latch is taken for what is new.
-func (s *Space) learnLocked(h heldLock, next int, pc uint64) (path []waitfor.Class) {
-	if !s.checks {
-		return nil
-	}
-	t := &s.taking
-	held, to := waitfor.Class(h.object), waitfor.Class(next)
-	word, bit, known := t.order.Bit(held, to)
-	if !known || t.order.Has(word, bit) {
-		return nil
-	}
-	o := s.lock(t.object)
-	defer s.unlock(o)
-	st := stateOf[orderState](o)
-	n := int(min(st.n.Load(), orderChunk*orderChunks))
-	for ; t.seen < n; t.seen++ {
-		if p := s.pair(t.seen); p != nil {
-			t.order.Add(waitfor.Class(p.held), waitfor.Class(p.next))
-		}
-	}
-	path, ok := t.order.Check(held, to)
-	if !ok {
-		return path
-	}
-	if n/orderChunk < orderChunks && st.chunks[n/orderChunk].Load() == 0 {
-		ref, err := s.keepBytes(make([]byte, orderChunk*int(unsafe.Sizeof(orderPair{}))))
-		if err == nil {
-			st.chunks[n/orderChunk].Store(uint64(ref))
-			at("order-room")
-		}
-	}
-	p := s.pair(n)
-	if p == nil {
-		return nil // no room: nothing more is learnt
-	}
-	*p = orderPair{held: uint32(h.object), next: uint32(next), pid: uint32(s.kin.pid())}
-	copy(p.heldAt[:len(p.heldAt)-1], lineOf(h.pc))
-	copy(p.nextAt[:len(p.nextAt)-1], lineOf(pc))
-	at("order-filled")
-	st.n.Store(uint64(n) + 1)
-	at("order-learnt")
-	t.order.Add(held, to)
-	t.seen = n + 1
-	return nil
 }
 
 // took notes that a goroutine has a lock.

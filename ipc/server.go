@@ -11,7 +11,7 @@ import (
 )
 
 func init() {
-	kinds[kindServer] = kindOf{name: "server", unlisted: true, bury: buryService, refs: serviceRefs, blank: blankService}
+	kinds[kindServer] = kindOf{name: "server", unlisted: true, bury: buryService, refs: serviceRefs, blank: blankService, role: roleInService}
 }
 
 // ErrServerDied is returned by Call when the process that was serving the call died. It
@@ -214,6 +214,25 @@ func (s *Space) serviceOf(i int) (*service, string, error) {
 
 func serviceRefs(s *Space, object int, keep func(shm.Ref)) {
 	keep(shm.Ref(stateOf[serviceState](&s.objects[object]).ref))
+}
+
+// roleInService says whether a process makes a call or serves one. It may serve one whose
+// client has given up.
+func roleInService(s *Space, object, slot int) string {
+	v, _, err := s.serviceOf(object)
+	if err != nil {
+		return "" // damaged: it is of no use
+	}
+	for i := range int(v.state.rows) {
+		w := v.row(i).load()
+		switch st := w.state(); {
+		case (st == callServing || st == callAbandoned) && w.server() == slot:
+			return "this process serves a call; wait for the end of that first"
+		case st != callFree && st != callAbandoned && w.client() == slot:
+			return "this process makes a call; wait for the end of that first"
+		}
+	}
+	return ""
 }
 
 // buryService ends what a dead process asked and served.

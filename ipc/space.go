@@ -81,7 +81,7 @@ type Options struct {
 	// taken, together with all others of the space that do so. Who takes two in an order
 	// that is the opposite of what was ever seen gets an OrderError, also if nobody else
 	// is there. It costs some hundred nanoseconds a lock. Locks of which an order was
-	// learnt keep their names as long as the space is there.
+	// learnt keep their names until they are removed, see Space.Remove.
 	CheckOrder bool
 }
 

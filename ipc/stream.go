@@ -14,7 +14,7 @@ import (
 )
 
 func init() {
-	kinds[kindStream] = kindOf{name: "stream", unlisted: true, bury: buryStream, refs: streamRefs, blank: blankStream}
+	kinds[kindStream] = kindOf{name: "stream", unlisted: true, bury: buryStream, refs: streamRefs, blank: blankStream, role: roleInStream}
 }
 
 // Stream carries bytes, in order, from one process to another, through a ring in
@@ -200,6 +200,18 @@ func buryStream(s *Space, object, slot int) {
 	st.roles.ringOut(wakeAll)
 }
 
+// roleInStream says whether a process writes or reads.
+func roleInStream(s *Space, object, slot int) string {
+	st := stateOf[streamState](&s.objects[object])
+	switch {
+	case st.writer.is(slot):
+		return "this process writes it; close its StreamWriter first"
+	case st.reader.is(slot):
+		return "this process reads it; close its StreamReader first"
+	}
+	return ""
+}
+
 // Cap returns how many bytes the stream has room for.
 func (st *Stream) Cap() int { return len(st.bytes) }
 
@@ -226,6 +238,9 @@ func (r *role) drop(owner uint32) {
 	shm.Release(ptr(&r.word))
 	r.word.CompareAndSwap(owner, 0)
 }
+
+// is reports whether the process of a slot has the role.
+func (r *role) is(slot int) bool { return r.word.Load()&^roleDied == uint32(slot)+1 }
 
 func (r *role) bury(slot int) { r.word.CompareAndSwap(uint32(slot)+1, roleDied) }
 

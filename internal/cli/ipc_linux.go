@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -14,6 +15,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/tutti-run/tutti/internal/nearest"
 	"github.com/tutti-run/tutti/ipc"
 )
 
@@ -131,7 +133,8 @@ func (r spaceRef) remove() error {
 
 // removeObjects removes names in a space, which must be there.
 func removeObjects(r spaceRef, names []string, force bool) error {
-	if _, err := lookInto(r); err != nil {
+	st, err := lookInto(r)
+	if err != nil {
 		return &exitError{1, err}
 	}
 	s, err := enterShellSpace(r)
@@ -140,14 +143,35 @@ func removeObjects(r spaceRef, names []string, force bool) error {
 	}
 	var errs []error
 	for _, name := range names {
-		if err := s.Remove(name); err != nil && !(force && errors.Is(err, fs.ErrNotExist)) {
+		switch err := s.Remove(name); {
+		case !errors.Is(err, fs.ErrNotExist):
 			errs = append(errs, err)
+		case !force:
+			errs = append(errs, noObject(r.Name, name, st))
 		}
 	}
 	if err := errors.Join(append(errs, s.leave())...); err != nil {
 		return &exitError{1, err}
 	}
 	return nil
+}
+
+// noObject says that a name is not in a space, and which one was probably meant: a
+// channel's is written with its kind there.
+func noObject(space, name string, st ipc.Stat) error {
+	near := ""
+	var names []string
+	for _, o := range st.Objects {
+		if names = append(names, o.Name); strings.HasSuffix(o.Name, ":"+name) {
+			near = o.Name
+		}
+	}
+	if near = cmp.Or(near, nearest.Of(name, names)); near != "" {
+		near = fmt.Sprintf("; did you mean %q?", near)
+	} else {
+		near = ";"
+	}
+	return fmt.Errorf("there is no %q in space %q%s tutti ipc stat %s lists what there is", name, space, near, space)
 }
 
 func (r spaceRef) inUse(st ipc.Stat) error {

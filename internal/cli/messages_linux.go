@@ -180,7 +180,7 @@ func (c *recvCall) run() error {
 		for n := 0; c.most == 0 || n < c.most; n++ {
 			msg, settle, ok, err := next(ctx)
 			if err != nil {
-				return c.told(err)
+				return c.told(err, n)
 			}
 			if !ok && c.most > 0 {
 				return &exitError{1, nil}
@@ -194,7 +194,7 @@ func (c *recvCall) run() error {
 				err = left
 			}
 			if err != nil {
-				return c.told(err)
+				return c.told(err, n)
 			}
 		}
 		return nil
@@ -205,15 +205,19 @@ func (c *recvCall) run() error {
 	return err
 }
 
-// told says why nothing more is received.
-func (c *recvCall) told(err error) error {
+// told says why nothing more is received than n messages.
+func (c *recvCall) told(err error, n int) error {
 	switch {
 	case errors.Is(err, syscall.EPIPE):
 		return errReaderGone
 	case isSignal(err), err == errReaderGone:
 		return err
 	case errors.Is(err, context.DeadlineExceeded):
-		return &exitError{1, fmt.Errorf("%s %q: no message had come when --timeout passed", messageWord(c.topic), c.name)}
+		more := ""
+		if n > 0 {
+			more = fmt.Sprintf(" after the first %d", n)
+		}
+		return &exitError{1, fmt.Errorf("%s %q: no message had come%s when --timeout passed", messageWord(c.topic), c.name, more)}
 	}
 	if _, ok := errors.AsType[syscall.Errno](err); ok && !c.topic {
 		err = fmt.Errorf("write standard output: %w; the message stays in channel %q", err, c.name)

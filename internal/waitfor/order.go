@@ -16,8 +16,9 @@ type Class int
 // be copied, and made anew over the same memory by each process.
 //
 // Its memory is a matrix of bits, a row for each held class, and a bit once set
-// stays set. One store adds a pair, and adding it again changes nothing: whoever
-// dies in between has added it or has not, and loses nothing else.
+// stays set until all are cleared. One store adds a pair, and adding it again
+// changes nothing: whoever dies in between has added it or has not, and loses
+// nothing else.
 //
 //	row held  ┌ stride words ┐
 //	   0      │ bit next: next was taken while 0 was held
@@ -28,7 +29,8 @@ type Class int
 // one at a time, from the check to the store. To find out without that whether
 // there is anything to add, read the word that Bit names. Where some read like
 // this, Add's plain store would be a race: call Check, and if it is ok set the bit
-// with an atomic operation, all under the lock. Order itself stores only in Add.
+// with an atomic operation, all under the lock. Order itself stores only in Add,
+// Put and Clear.
 // Bits that nobody here set, in memory that a stranger wrote, cost a wrong answer
 // and never more.
 //
@@ -93,11 +95,22 @@ func (o Order) Check(held, next Class) (path []Class, ok bool) {
 // may not be, whose answer it returns.
 func (o Order) Add(held, next Class) (path []Class, ok bool) {
 	path, ok = o.Check(held, next)
-	if word, bit, known := o.Bit(held, next); ok && known {
-		o.rows[word] |= bit
+	if ok {
+		o.Put(held, next)
 	}
 	return path, ok
 }
+
+// Put records a pair of an order that was found free of cycles already, such as
+// that of another process. Classes that are out of range are passed over.
+func (o Order) Put(held, next Class) {
+	if word, bit, known := o.Bit(held, next); known {
+		o.rows[word] |= bit
+	}
+}
+
+// Clear takes back all that was recorded.
+func (o Order) Clear() { clear(o.rows) }
 
 func (o Order) has(c Class) bool { return c >= 0 && int(c) < o.classes }
 

@@ -48,6 +48,25 @@ func TestOrder(t *testing.T) {
 	}
 }
 
+// What was recorded elsewhere counts like what was added here, and can be taken back.
+func TestOrderMadeAnew(t *testing.T) {
+	t.Parallel()
+	o := newOrder(t, 70)
+	for _, pair := range [][2]Class{{0, 69}, {69, 3}, {70, 1}, {1, -1}} {
+		o.Put(pair[0], pair[1])
+	}
+	if path, ok := o.Add(3, 0); ok || !slices.Equal(path, []Class{0, 69, 3}) {
+		t.Errorf("against what was put: %v, %v", path, ok)
+	}
+	o.Clear()
+	if path, ok := o.Add(3, 0); !ok {
+		t.Errorf("when all was cleared: %v", path)
+	}
+	if path, ok := o.Add(0, 3); ok {
+		t.Errorf("against what was added after that: %v", path)
+	}
+}
+
 func TestNewOrder(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {
