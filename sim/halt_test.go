@@ -2,7 +2,19 @@ package sim
 
 import (
 	"testing"
+
+	"github.com/tutti-run/tutti/internal/core"
 )
+
+// rule is a halt rule as --halt has it.
+func rule(t *testing.T, s string) Halt {
+	t.Helper()
+	h, err := core.ParseHalt(s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return h
+}
 
 // outcome is what became of the tasks of a run.
 type outcome struct{ done, failed, killed, left, unbegun int }
@@ -25,13 +37,13 @@ func TestHaltsByHand(t *testing.T) {
 		lost     Span
 	}{
 		{"never", Halt{}, 1, outcome{done: 3, failed: 2}, 0, 5 * Second, 3 * Second},
-		{"now, the first that fails", Halt{HaltNow, HaltFail, 1, false}, 1, outcome{0, 1, 1, 3, 3}, Second, Second, 2 * Second},
-		{"soon, the first that fails", Halt{HaltSoon, HaltFail, 1, false}, 1, outcome{1, 1, 0, 3, 3}, Second, 5 * Second, Second},
-		{"now, the second that fails", Halt{HaltNow, HaltFail, 2, false}, 1, outcome{0, 2, 1, 2, 2}, 3 * Second, 3 * Second, 6 * Second},
-		{"a third of all, which is two of five", Halt{HaltNow, HaltFail, 33, true}, 1, outcome{0, 2, 1, 2, 2}, 3 * Second, 3 * Second, 6 * Second},
-		{"soon, the first success", Halt{HaltSoon, HaltSuccess, 1, false}, 1, outcome{2, 2, 0, 1, 1}, 4 * Second, 5 * Second, 3 * Second},
-		{"now, three of any kind", Halt{HaltNow, HaltDone, 3, false}, 1, outcome{1, 2, 1, 1, 1}, 4 * Second, 4 * Second, 7 * Second},
-		{"what is tried again has not failed", Halt{HaltNow, HaltFail, 1, false}, 2, outcome{done: 5}, 0, 7 * Second, 3 * Second},
+		{"now, the first that fails", rule(t, "now,fail=1"), 1, outcome{0, 1, 1, 3, 3}, Second, Second, 2 * Second},
+		{"soon, the first that fails", rule(t, "soon,fail=1"), 1, outcome{1, 1, 0, 3, 3}, Second, 5 * Second, Second},
+		{"now, the second that fails", rule(t, "now,fail=2"), 1, outcome{0, 2, 1, 2, 2}, 3 * Second, 3 * Second, 6 * Second},
+		{"a third of all, which is two of five", rule(t, "now,fail=33%"), 1, outcome{0, 2, 1, 2, 2}, 3 * Second, 3 * Second, 6 * Second},
+		{"soon, the first success", rule(t, "soon,success=1"), 1, outcome{2, 2, 0, 1, 1}, 4 * Second, 5 * Second, 3 * Second},
+		{"now, three of any kind", rule(t, "now,done=3"), 1, outcome{1, 2, 1, 1, 1}, 4 * Second, 4 * Second, 7 * Second},
+		{"what is tried again has not failed", rule(t, "now,fail=1"), 2, outcome{done: 5}, 0, 7 * Second, 3 * Second},
 	} {
 		got := simulate(t, Config{CPUs: Grid(1, 1, 2, 1), Policy: named(t, "aged-priority"), Halt: c.halt, Tries: c.tries}, Slice(tasks))
 		if o := outcomeOf(&got); o != c.want || got.Halted != (c.halted > 0) ||
@@ -55,37 +67,37 @@ func TestHaltsMeetTrouble(t *testing.T) {
 	}{
 		{
 			"a task that waits to be tried again is left, and its wait not waited for", 0,
-			Config{Tries: 2, Retry: RetryDelay{First: 100 * Second, Most: 100 * Second}, Halt: Halt{HaltSoon, HaltSuccess, 1, false}},
+			Config{Tries: 2, Retry: RetryDelay{First: 100 * Second, Most: 100 * Second}, Halt: rule(t, "soon,success=1")},
 			[]Task{{Length: Second, Fails: 1}, {Length: 2 * Second}, {Length: 3 * Second}},
 			outcome{done: 2, left: 1}, 4 * Second,
 		},
 		{
 			"a task that fails while the run drains is not tried again", 0,
-			Config{Tries: 2, Halt: Halt{HaltSoon, HaltSuccess, 1, false}},
+			Config{Tries: 2, Halt: rule(t, "soon,success=1")},
 			[]Task{{Length: 2 * Second, Fails: 1}, {Length: Second}},
 			outcome{done: 1, failed: 1}, 2 * Second,
 		},
 		{
 			"nor is one whose worker dies", 0,
-			Config{Halt: Halt{HaltSoon, HaltSuccess, 1, false}, Faults: Faults{Deaths: []Death{{1, second(1.5)}, {2, second(1.5)}}}, Costs: Costs{Notice: Second}},
+			Config{Halt: rule(t, "soon,success=1"), Faults: Faults{Deaths: []Death{{1, second(1.5)}, {2, second(1.5)}}}, Costs: Costs{Notice: Second}},
 			[]Task{{Length: 2 * Second}, {Length: Second}, {Length: Second}},
 			outcome{done: 1, failed: 1, left: 1, unbegun: 1}, 2500 * Millisecond,
 		},
 		{
 			"a death that is not certain yet is no kill: the task fails when it is", 3,
-			Config{Halt: Halt{HaltNow, HaltSuccess, 1, false}, Faults: Faults{Deaths: []Death{{1, second(0.5)}, {2, second(0.5)}}}, Costs: Costs{Notice: Second}},
+			Config{Halt: rule(t, "now,success=1"), Faults: Faults{Deaths: []Death{{1, second(0.5)}, {2, second(0.5)}}}, Costs: Costs{Notice: Second}},
 			[]Task{{Length: 2 * Second, AtMostOnce: true}, {Length: 2 * Second, AtMostOnce: true}, {Length: Second}, {At: 2}},
 			outcome{done: 1, failed: 2, left: 1, unbegun: 1}, 1500 * Millisecond,
 		},
 		{
 			"tasks that were to come are not submitted", 0,
-			Config{Halt: Halt{HaltSoon, HaltFail, 1, false}},
+			Config{Halt: rule(t, "soon,fail=1")},
 			[]Task{{Length: Second, Fails: 1}, {At: second(0.5), Length: 20 * Second}, {At: second(9)}, {At: second(9)}},
 			outcome{done: 1, failed: 1}, 20500 * Millisecond,
 		},
 		{
 			"a part of tasks whose number is not known yet is not judged", 0,
-			Config{Halt: Halt{HaltNow, HaltFail, 50, true}},
+			Config{Halt: rule(t, "now,fail=50%")},
 			[]Task{{Length: Second, Fails: 1}, {At: second(9), Length: Second}, {At: second(9), Length: 2 * Second}, {At: second(9), Length: 2 * Second}},
 			outcome{done: 3, failed: 1}, 12 * Second,
 		},
@@ -103,7 +115,7 @@ func TestHaltsMeetTrouble(t *testing.T) {
 		},
 		{
 			"where it is known it is", 0,
-			Config{Halt: Halt{HaltNow, HaltFail, 25, true}, Total: 4},
+			Config{Halt: rule(t, "now,fail=25%"), Total: 4},
 			[]Task{{Length: Second, Fails: 1}, {At: second(9), Length: Second}, {At: second(9), Length: 2 * Second}, {At: second(9), Length: 2 * Second}},
 			outcome{failed: 1}, Second,
 		},

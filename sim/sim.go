@@ -105,6 +105,7 @@ type Config struct {
 // Attempt is one run of a task in one worker, when it has ended.
 type Attempt struct {
 	Task      int // counted from 0 in the order of submission
+	Number    int // of the attempt, counted from 1
 	Worker    sched.Slot
 	Submitted Time // the task
 	Began     Time // what it cost to find and to begin it included

@@ -193,7 +193,7 @@ func (w *world) over(s sched.Slot, how core.CommandEnd) {
 	}
 	if w.Ended != nil {
 		w.Ended(Attempt{
-			Task: t.number, Worker: s, Submitted: t.submitted, Began: p.began, Ended: w.now, Length: t.Length, Stolen: t.stolen,
+			Task: t.number, Number: t.attempt, Worker: s, Submitted: t.submitted, Began: p.began, Ended: w.now, Length: t.Length, Stolen: t.stolen,
 			Died: how == core.CommandLost, Failed: how == core.CommandFailed, Killed: how == core.CommandStopped,
 		})
 	}

@@ -9,10 +9,10 @@ import (
 	"runtime"
 	"strconv"
 	"sync"
-	"time"
 
 	"github.com/spf13/cobra"
 
+	"github.com/tutti-run/tutti/internal/core"
 	"github.com/tutti-run/tutti/internal/journal"
 	"github.com/tutti-run/tutti/internal/whatif"
 	"github.com/tutti-run/tutti/internal/workload"
@@ -36,6 +36,10 @@ type simFlags struct {
 	poison     string
 	stragglers string
 	attempts   int
+	fail, halt string
+	retries    string
+	delay      string
+	delayMost  string
 	unknown    bool
 	due        float64
 	arch       string
@@ -62,7 +66,7 @@ func newSim() *cobra.Command {
 		Short:                 "Simulate work on any number of CPUs, under any policy, with faults",
 		Long: `Simulate work in virtual time: how long it would take on a machine of so many CPUs,
 under which policy, and what failures would cost. The policies and the rules for
-retries and restarts are the very code that runs the workers.
+retries, restarts and halts are the very code that runs the workers.
 
 The work is an earlier run (its number, see tutti runs), a job log (tutti map --joblog,
 GNU parallel's), a trace in the Standard Workload Format of the Parallel Workloads
@@ -71,7 +75,8 @@ Archive, - for standard input, or, where nothing is named, tasks drawn by chance
 		Example: `  tutti sim 42 --cpus 64
   tutti sim --cpus 1-128 --policy work-stealing,round-robin --chart speedup.html jobs.log
   tutti sim --cpus 8 --tasks 10000 --lengths pareto:10ms:1.5 --policy all
-  tutti sim --cpus 16 --deaths-per-hour 60 --lengths exp:1s --json`,
+  tutti sim --cpus 16 --deaths-per-hour 60 --lengths exp:1s --json
+  tutti sim --cpus 16 --fail 2% --retries 2 --halt soon,fail=10%`,
 		Args: func(_ *cobra.Command, args []string) error {
 			if len(args) > 1 {
 				return fmt.Errorf("sim takes one run or file at a time, and there are %d: name one", len(args))
@@ -114,6 +119,11 @@ func (f *simFlags) define(cmd *cobra.Command) {
 	o.StringVar(&f.poison, "poison", "0", "the part of the tasks that kill their worker: 0.001 or 0.1%")
 	o.StringVar(&f.stragglers, "stragglers", "", "the part of the tasks that take longer than expected, and how many times: 1%x10")
 	o.IntVar(&f.attempts, "attempts", 3, "how often a task whose worker dies is tried")
+	o.StringVar(&f.fail, "fail", "0", "the part of the attempts that come to their ends and have failed: 0.01 or 1%; what failed in a run, log or trace always does")
+	o.StringVar(&f.retries, "retries", "1", "how often in all a task that fails is tried")
+	o.StringVar(&f.delay, "retry-delay", "", "how long it waits before it is tried again: 1s, then twice as long each time")
+	o.StringVar(&f.delayMost, "retry-max-delay", "", "the longest of these waits; 5m by default")
+	o.StringVar(&f.halt, "halt", "never", "end the run early: now,fail=1 kills what runs, soon,fail=10% starts nothing more; also success= and done=")
 	o.BoolVar(&f.unknown, "unknown", false, "do not tell the policies how long tasks take")
 	o.Float64Var(&f.due, "due", 0, "set deadlines: so many times its expected length after a task's submission")
 	o.StringVar(&f.arch, "arch", "smp", "smp: each worker looks for itself; amp: the master assigns all tasks")
@@ -147,6 +157,9 @@ func (f *simFlags) read(cmd *cobra.Command, args []string) (q *simulation, err e
 	}
 	if err == nil {
 		err = f.readFaults(&q.Study)
+	}
+	if err == nil {
+		err = f.readCourse(&q.Study)
 	}
 	if err != nil {
 		return nil, err
@@ -236,6 +249,25 @@ func (f *simFlags) readFaults(s *whatif.Study) (err error) {
 	return err
 }
 
+// readCourse reads what follows when tasks fail, as tutti map reads it.
+func (f *simFlags) readCourse(s *whatif.Study) (err error) {
+	if s.Fails, err = whatif.ParsePart(f.fail); err != nil {
+		return fmt.Errorf("--fail: %w", err)
+	}
+	if s.Halt, err = core.ParseHalt(f.halt); err != nil {
+		return err
+	}
+	if s.Retry, err = core.ParseRetryDelay(f.delay, f.delayMost); err != nil {
+		return err
+	}
+	tries, err := core.ParseRetries(f.retries)
+	if err == nil && tries > whatif.TriesMost {
+		err = fmt.Errorf("--retries %s: in a simulation a task is tried %d times at most, or one that always fails would have no end", f.retries, whatif.TriesMost)
+	}
+	s.Tries = int(tries)
+	return err
+}
+
 // readWork reads the workload, or draws it.
 func (f *simFlags) readWork(cmd *cobra.Command, args []string) (*workload.Workload, error) {
 	if len(args) == 0 {
@@ -291,14 +323,16 @@ func recorded(args []string) (*workload.Workload, error) {
 	if err != nil {
 		return nil, err
 	}
-	var took []time.Duration
-	if _, err := runs.Read(rec.ID, func(j journal.Job) { took = append(took, j.Runtime) }); err != nil {
+	var jobs []journal.Job
+	if _, err := runs.Read(rec.ID, func(j journal.Job) {
+		jobs = append(jobs, journal.Job{Entry: journal.Entry{Runtime: j.Runtime, Exit: j.Exit, Signal: j.Signal}, How: j.How})
+	}); err != nil {
 		return nil, err
 	}
-	if len(took) == 0 {
+	if len(jobs) == 0 {
 		return nil, fmt.Errorf("no job of run %d has ended yet: there is nothing to simulate", rec.ID)
 	}
-	w := workload.FromRun(fmt.Sprintf("run %d, %s", rec.ID, clipped(lineOf(&rec.Run))), took)
+	w := workload.FromRun(fmt.Sprintf("run %d, %s", rec.ID, clipped(lineOf(&rec.Run))), jobs)
 	if rec.Damaged > 0 {
 		w.Notes = append(w.Notes, fmt.Sprintf("%d lines of the journal are damaged, and their jobs left out", rec.Damaged))
 	}
