@@ -212,7 +212,7 @@ func (c *Config) check() error {
 		return fmt.Errorf("tasks wait from %d to %d ns before they are run again: the first is 0 or more, and the second not shorter", c.Retry.First, c.Retry.Most)
 	case c.Halt != (Halt{}) && (c.Halt.Count < 1 || c.Halt.When > HaltNow || c.Halt.Why > HaltDone || c.Halt.Percent && c.Halt.Count > 100):
 		return fmt.Errorf("the halt rule %+v: it counts 1 or more, and with Percent 100 at most", c.Halt)
-	case c.Faults.DeathsPerHour < 0:
+	case !(c.Faults.DeathsPerHour >= 0):
 		return fmt.Errorf("%v deaths an hour: 0 or more are possible", c.Faults.DeathsPerHour)
 	}
 	for i, cpu := range c.CPUs {
@@ -232,9 +232,12 @@ func (c *Config) check() error {
 		}
 	}
 	for _, s := range c.Faults.Slow {
-		if !known(s.Worker) || s.From < 0 || s.To < s.From || s.Factor < 1 {
-			return fmt.Errorf("worker %d slow by %v from %d to %d: the workers are 1 to %d, a factor is 1 or more, and the end comes after the start",
-				s.Worker, s.Factor, s.From, s.To, len(c.CPUs))
+		if !known(s.Worker) {
+			return fmt.Errorf("worker %d is to be slow: the workers are 1 to %d", s.Worker, len(c.CPUs))
+		}
+		if s.From < 0 || s.To < s.From || !(s.Factor >= 1) {
+			return fmt.Errorf("worker %d slow by %v from %d to %d: a factor is 1 or more, and the end comes after the start",
+				s.Worker, s.Factor, s.From, s.To)
 		}
 	}
 	return nil

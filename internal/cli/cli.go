@@ -188,9 +188,7 @@ may crash, hang or be killed while nothing is lost.
 			return fmt.Errorf("there is no command %q%s; tutti help lists them", args[0], meant(nearest.Of(args[0], commandNames(cmd))))
 		},
 	}
-	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
-		return fmt.Errorf("%w; %s --help lists the options", err, cmd.CommandPath())
-	})
+	root.SetFlagErrorFunc(flagError)
 	root.CompletionOptions.DisableDefaultCmd = true
 	for name, newCommand := range commands() {
 		if len(args) == 0 || args[0] != "map" || name == "map" {

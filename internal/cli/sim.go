@@ -108,9 +108,9 @@ func (f *simFlags) define(cmd *cobra.Command) {
 	o.StringVar(&f.policies, "policy", sched.Default, "policies to compare, separated by commas, or all")
 	o.StringVar(&f.machine, "machine", "", "a file that describes the machine, or self for this one; by default equal CPUs")
 	o.IntVarP(&f.tasks, "tasks", "n", 1000, "how many tasks are drawn")
-	o.StringVar(&f.lengths, "lengths", "exp:10ms", "distribution of their lengths: const:1ms, exp:10ms, uniform:1ms:9ms, pareto:10ms:1.5, bimodal:1ms:100ms:0.1")
-	o.StringVar(&f.every, "every", "", "mean time between two of them, which come as a Poisson process; by default all are there at the start")
-	o.BoolVar(&f.atOnce, "at-once", false, "submit all at the start, whenever the trace says")
+	o.StringVar(&f.lengths, "lengths", "exp:10ms", "distribution of the lengths of drawn tasks: const:1ms, exp:10ms, uniform:1ms:9ms, pareto:10ms:1.5, bimodal:1ms:100ms:0.1")
+	o.StringVar(&f.every, "every", "", "mean time between two drawn tasks, which come as a Poisson process; by default all are there at the start")
+	o.BoolVar(&f.atOnce, "at-once", false, "submit all tasks at the start, whenever the trace says")
 	o.BoolVar(&f.skipBad, "skip-bad", false, "pass over broken lines of a file, and count them")
 	o.Uint64Var(&f.seed, "seed", 1, "what chance begins from")
 	o.Float64Var(&f.deaths, "deaths-per-hour", 0, "how often each worker dies, by chance")
@@ -121,8 +121,8 @@ func (f *simFlags) define(cmd *cobra.Command) {
 	o.IntVar(&f.attempts, "attempts", 3, "how often a task whose worker dies is tried")
 	o.StringVar(&f.fail, "fail", "0", "the part of the attempts that come to their ends and have failed: 0.01 or 1%; what failed in a run, log or trace always does")
 	o.StringVar(&f.retries, "retries", "1", "how often in all a task that fails is tried")
-	o.StringVar(&f.delay, "retry-delay", "", "how long it waits before it is tried again: 1s, then twice as long each time")
-	o.StringVar(&f.delayMost, "retry-max-delay", "", "the longest of these waits; 5m by default")
+	o.StringVar(&f.delay, "retry-delay", "", "how long a task that failed waits before it is tried again: 1s, then twice as long each time")
+	o.StringVar(&f.delayMost, "retry-max-delay", "", "the longest wait of a task that failed; 5m by default")
 	o.StringVar(&f.halt, "halt", "never", "end the run early: now,fail=1 kills what runs, soon,fail=10% starts nothing more; also success= and done=")
 	o.BoolVar(&f.unknown, "unknown", false, "do not tell the policies how long tasks take")
 	o.Float64Var(&f.due, "due", 0, "set deadlines: so many times its expected length after a task's submission")
@@ -130,9 +130,8 @@ func (f *simFlags) define(cmd *cobra.Command) {
 	o.BoolVar(&f.coherence, "coherence", false, "move the cache lines that the engine's steps share from CPU to CPU, by MESI, and count that")
 	o.BoolVar(&f.csv, "csv", false, "print the figures as CSV")
 	o.BoolVar(&f.json, "json", false, "print the figures as JSON")
-	o.StringVar(&f.chart, "chart", "", "also draw them: a file whose name ends with .svg, or .html for a page with all charts")
+	o.StringVar(&f.chart, "chart", "", "also draw the figures: a file whose name ends with .svg, or .html for a page with all charts")
 	o.BoolVar(&f.calibrate, "calibrate", false, "measure what the engine's steps cost on this machine, and keep it for later simulations")
-	cmd.MarkFlagsMutuallyExclusive("csv", "json")
 	for name, values := range map[string][]string{"policy": append(sched.Names(nil), "all"), "lengths": workload.KindNames(), "arch": {"smp", "amp"}} {
 		_ = cmd.RegisterFlagCompletionFunc(name, cobra.FixedCompletions(values, cobra.ShellCompDirectiveNoFileComp)) // fails only for a second one
 	}
@@ -140,6 +139,9 @@ func (f *simFlags) define(cmd *cobra.Command) {
 
 // read makes a simulation of the options.
 func (f *simFlags) read(cmd *cobra.Command, args []string) (q *simulation, err error) {
+	if f.csv && f.json {
+		return nil, errors.New("--csv and --json both say how the figures are printed: leave one of the two out")
+	}
 	if err := checkChart(f.chart); err != nil {
 		return nil, err
 	}
@@ -286,7 +288,7 @@ func (f *simFlags) readWork(cmd *cobra.Command, args []string) (*workload.Worklo
 	}
 	in, err := os.Open(args[0])
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("%w; name a run by its number (tutti runs lists them), a job log, a trace, or - for standard input", err)
 	}
 	defer in.Close()
 	return workload.Read(in, args[0], f.skipBad)

@@ -154,6 +154,9 @@ func ReadSWF(in io.Reader, name string, skipBad bool) (*Workload, Header, error)
 		}
 		return w.add(j)
 	})
+	if _, broken := errors.AsType[*badLine](err); broken && len(w.Jobs)+w.NoLength == 0 {
+		err = fmt.Errorf("%w; is it a job log, or a trace in the Standard Workload Format, at all?", err)
+	}
 	if err != nil {
 		return nil, nil, fmt.Errorf("%s: %w", name, err)
 	}
