@@ -147,17 +147,22 @@ func bars(name string, runs []whatif.Run, of func(r *whatif.Run) float64) chart.
 	return s
 }
 
-// makespanChart compares how long the policies take with the least possible.
+// makespanChart compares how long the policies take with the least possible. Runs that
+// were cut short did each another part of the work, so only their ends are shown.
 func makespanChart(q *simulation, runs []whatif.Run) chart.Chart {
 	b := chart.Bars{
 		Title: fmt.Sprintf("Makespan on %s", plural(runs[0].CPUs, "CPU")), Note: clipped(q.Work.Name),
 		X: "policy", Y: chart.Axis{Label: "makespan (s)"}, Groups: policyNames(runs),
-		Series: []chart.BarSeries{
-			bars("makespan", runs, func(r *whatif.Run) float64 { return r.Makespan }),
-		},
 	}
-	if whatif.Whole(runs) {
-		b.Series = append(b.Series, bars("lower bound", runs, func(r *whatif.Run) float64 { return r.Bound }))
+	makespan := func(r *whatif.Run) float64 { return r.Makespan }
+	if !whatif.Whole(runs) {
+		b.Title = fmt.Sprintf("Makespan, or until the run halted, on %s", plural(runs[0].CPUs, "CPU"))
+		b.Series = []chart.BarSeries{bars("makespan", runs, makespan)}
+		return b
+	}
+	b.Series = []chart.BarSeries{
+		bars("makespan", runs, makespan),
+		bars("lower bound", runs, func(r *whatif.Run) float64 { return r.Bound }),
 	}
 	if q.Faulty() {
 		b.Series = append(b.Series, bars("without faults", runs, func(r *whatif.Run) float64 { return r.Sound }))
