@@ -9,10 +9,11 @@ import "math"
 // which a task of priority 0 would have had to come to be its equal.
 //
 // Cost: one queue that all workers read, and a look at every task there for each
-// that is taken. Known failure: under a load that never ends the levels mean a
-// head start of some seconds and no more. Order in shared memory: exact, but for
-// what two submitters do in the same instant. Source: Kleinrock, A Delay Dependent
-// Queue Discipline, Naval Research Logistics Quarterly 11, 1964.
+// that is taken. A worker that becomes slow does its proportional share. Known
+// failure: under a load that never ends the levels mean a head start of some
+// seconds and no more. Order in shared memory: exact, but for what two submitters
+// do in the same instant. Source: Kleinrock, A Delay Dependent Queue Discipline,
+// Naval Research Logistics Quarterly 11, 1964.
 type AgedPriority struct{ central }
 
 // AgeNs is how long a task waits until it equals one of the next higher priority

@@ -8,7 +8,9 @@ import (
 // central is what the policies have in common that order all tasks: one queue for
 // all, the master's, from which each worker takes the task of lowest rank. So
 // nothing is passed over but by what two workers do in the same instant. Only
-// tasks that ask for a worker wait at that one, and it sees to them first.
+// tasks that ask for a worker wait at that one, and it sees to them first. A worker
+// that becomes slow comes for a task less often, and so does its proportional share;
+// what it has begun stays with it.
 type central struct{}
 
 // Place returns the queue of all, or that of the worker that the task asks for.

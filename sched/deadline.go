@@ -12,15 +12,16 @@ import (
 // nothing; that is what a time limit is for. Priorities are not looked at.
 //
 // Cost: one queue that all workers read, and up to two looks at every task there
-// for each that is taken. Known failure: with several workers it may miss
-// deadlines that another order would meet at a load just above one worker (Dhall
-// and Liu, On a Real-Time Scheduling Problem, Operations Research 26(1), 1978);
-// without expected times it notices too late what is late; a load that never ends
-// keeps the late ones waiting. Order in shared memory: exact, but for what is
-// submitted while a worker looks. Source: Liu and Layland, Scheduling Algorithms
-// for Multiprogramming in a Hard-Real-Time Environment, J. ACM 20(1), 1973; least
-// laxity: Mok, Fundamental Design Problems of Distributed Systems for the
-// Hard-Real-Time Environment, MIT, 1983.
+// for each that is taken. A worker that becomes slow does its proportional share;
+// what it may still end in time is judged by the expected time alone. Known
+// failure: with several workers it may miss deadlines that another order would meet
+// at a load just above one worker (Dhall and Liu, On a Real-Time Scheduling
+// Problem, Operations Research 26(1), 1978); without expected times it notices too
+// late what is late; a load that never ends keeps the late ones waiting. Order in
+// shared memory: exact, but for what is submitted while a worker looks. Source: Liu
+// and Layland, Scheduling Algorithms for Multiprogramming in a Hard-Real-Time
+// Environment, J. ACM 20(1), 1973; least laxity: Mok, Fundamental Design Problems
+// of Distributed Systems for the Hard-Real-Time Environment, MIT, 1983.
 type EarliestDeadline struct{ central }
 
 // Name returns "earliest-deadline".

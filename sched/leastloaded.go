@@ -7,12 +7,15 @@ import "math/rand/v2"
 // Under the name least-work it goes by the time that these are expected to take on
 // that worker's CPU, and by their number where nothing is known of it.
 //
-// Cost: a look at every worker for each task. Known failure: many submitters
-// that look at once all choose the same worker; what was placed stays, however
-// wrong the guess proves. least-work is only as good as the expected times.
-// Order in shared memory: by class of priority. Source: Winston, Optimality of the
-// Shortest Line Discipline, J. Applied Probability 14(1), 1977; Whitt, Deciding
-// Which Queue to Join, Operations Research 34(1), 1986, for where it fails.
+// Cost: a look at every worker for each task. Known failure: many submitters that
+// look at once all choose the same worker; what was placed stays, however wrong the
+// guess proves. least-work is only as good as the expected times. A worker that
+// becomes slow has more waiting at each look, and so gets less of what comes from
+// then on, about its proportional share; but nobody relieves it of what it had been
+// given before. Order in shared memory: by class of priority. Source: Winston,
+// Optimality of the Shortest Line Discipline, J. Applied Probability 14(1), 1977;
+// Whitt, Deciding Which Queue to Join, Operations Research 34(1), 1986, for where
+// it fails.
 type LeastLoaded struct {
 	byWork bool
 	last   Slot

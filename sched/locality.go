@@ -9,13 +9,14 @@ import "math/rand/v2"
 // they were submitted. An idle worker takes single tasks from others, so that a
 // popular piece of data idles nobody.
 //
-// Cost: a look at every worker for each task. Known failure: data that one in
-// two tasks wants makes its worker a queue until others steal; a stolen task's
-// data is then in two places, of which only the first is remembered.
-// Order in shared memory: by class of priority. Source: Thaler and Ravishankar,
-// Using Name-Based Mappings to Increase Hit Rates, IEEE/ACM ToN 6(1), 1998;
-// Mirrokni, Thorup and Zadimoghaddam, Consistent Hashing with Bounded Loads, SODA
-// 2018.
+// Cost: a look at every worker for each task. Known failure: data that one in two
+// tasks wants makes its worker a queue until others steal; a stolen task's data is
+// then in two places, of which only the first is remembered. A worker that becomes
+// slow does its proportional share and no more, as for WorkStealing; that costs the
+// others its data. Order in shared memory: by class of priority. Source: Thaler and
+// Ravishankar, Using Name-Based Mappings to Increase Hit Rates, IEEE/ACM ToN 6(1),
+// 1998; Mirrokni, Thorup and Zadimoghaddam, Consistent Hashing with Bounded Loads,
+// SODA 2018.
 type Locality struct{ thieving WorkStealing }
 
 // patience is how many tasks more than the mean a worker may have before its data

@@ -5,13 +5,13 @@ package sched
 // Priorities come first; tasks of unknown length come last.
 //
 // Cost: one queue that all workers read, and a look at every task there for each
-// that is taken. Known failure: while long ones keep coming short ones wait for
-// ever, and the mean waiting time is the worst of all; it is for work that is
-// there at the start and whose end matters. The last worker is done at the latest
-// 4/3 − 1/3n of the best possible time. Order in shared memory: exact, but for
-// tasks of equal length, which may be passed by a round of the others. Source:
-// Graham, Bounds on Multiprocessing Timing Anomalies, SIAM J. Applied Mathematics
-// 17(2), 1969.
+// that is taken. A worker that becomes slow does its proportional share. Known
+// failure: while long ones keep coming short ones wait for ever, and the mean
+// waiting time is the worst of all; it is for work that is there at the start and
+// whose end matters. The last worker is done at the latest 4/3 − 1/3n of the best
+// possible time. Order in shared memory: exact, but for tasks of equal length,
+// which may be passed by a round of the others. Source: Graham, Bounds on
+// Multiprocessing Timing Anomalies, SIAM J. Applied Mathematics 17(2), 1969.
 type LongestFirst struct{ central }
 
 // Name returns "longest-first".

@@ -6,10 +6,11 @@ import "math/rand/v2"
 // own queue alone.
 //
 // Cost: none beyond a counter. Known failure: it does not know how long a task
-// takes, so a worker that was dealt the long ones keeps others waiting while
-// its neighbours idle. It is the measure for the policies that look first.
-// Order in shared memory: by class of priority. Source: the oldest of all; see
-// Kleinrock, Queueing Systems, volume 2, 1976.
+// takes, so a worker that was dealt the long ones keeps others waiting while its
+// neighbours idle. One that becomes slow is dealt no less than before, as nobody
+// looks at how far it has come, and falls ever further behind. It is the measure
+// for the policies that look first. Order in shared memory: by class of priority.
+// Source: the oldest of all; see Kleinrock, Queueing Systems, volume 2, 1976.
 type RoundRobin struct{ last Slot }
 
 // NewRoundRobin returns the policy for one process.

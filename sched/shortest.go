@@ -5,11 +5,12 @@ package sched
 // length come last.
 //
 // Cost: one queue that all workers read, and a look at every task there for each
-// that is taken. Known failure: while short ones keep coming long ones wait for
-// ever; a long one that begins last leaves the other workers idle.
-// Order in shared memory: exact, but for tasks of equal length, which may be
-// passed by a round of the others. Source: Smith, Various Optimizers for
-// Single-Stage Production, Naval Research Logistics Quarterly 3, 1956.
+// that is taken. A worker that becomes slow does its proportional share. Known
+// failure: while short ones keep coming long ones wait for ever; a long one that
+// begins last leaves the other workers idle. Order in shared memory: exact, but for
+// tasks of equal length, which may be passed by a round of the others. Source:
+// Smith, Various Optimizers for Single-Stage Production, Naval Research Logistics
+// Quarterly 3, 1956.
 type ShortestFirst struct{ central }
 
 // Name returns "shortest-first".

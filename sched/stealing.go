@@ -21,13 +21,14 @@ const batchMax = 32
 // work-stealing-last it goes first to where it last found something, since who had
 // more than enough then often still has.
 //
-// Cost: one look at each queue before a worker goes to sleep. Known failure:
-// tasks whose data is warm in one worker's cache leave it when another is idle;
-// the last victim first crowds the thieves on one queue.
-// Order in shared memory: by class of priority. Source: Blumofe and Leiserson,
-// Scheduling Multithreaded Computations by Work Stealing, J. ACM 46(5), 1999; near
-// victims first: Olivier et al., OpenMP Task Scheduling Strategies for Multicore
-// NUMA Systems, IJHPCA 26(2), 2012.
+// Cost: one look at each queue before a worker goes to sleep. Known failure: tasks
+// whose data is warm in one worker's cache leave it when another is idle; the last
+// victim first crowds the thieves on one queue. A worker that becomes slow does its
+// proportional share and no more, as the others take what waits at it; what it has
+// begun stays with it. Order in shared memory: by class of priority. Source:
+// Blumofe and Leiserson, Scheduling Multithreaded Computations by Work Stealing, J.
+// ACM 46(5), 1999; near victims first: Olivier et al., OpenMP Task Scheduling
+// Strategies for Multicore NUMA Systems, IJHPCA 26(2), 2012.
 type WorkStealing struct {
 	one, lastFirst bool
 

@@ -7,10 +7,12 @@ import "math/rand/v2"
 // are enough: the longest queue is some log log n above the mean, where one drawn
 // blindly gives log n, and submitters that look at once do not choose alike.
 //
-// Cost: a look at two workers for each task, however many there are. Known
-// failure: lengths are counted and not times; what was placed stays.
-// Order in shared memory: by class of priority. Source: Mitzenmacher, The Power of
-// Two Choices in Randomized Load Balancing, IEEE TPDS 12(10), 2001.
+// Cost: a look at two workers for each task, however many there are. Known failure:
+// lengths are counted and not times; what was placed stays. A worker that becomes
+// slow is drawn as often, loses the comparison, and so gets about its proportional
+// share of what comes from then on; what it has it keeps. Order in shared memory:
+// by class of priority. Source: Mitzenmacher, The Power of Two Choices in
+// Randomized Load Balancing, IEEE TPDS 12(10), 2001.
 type TwoChoices struct{}
 
 // Name returns "two-choices".

@@ -16,10 +16,11 @@ const (
 	Gone                    // its death is certain
 	Attach                  // a started process takes its slot
 	Timer                   // a time of the supervisor has come
+	Again                   // a task that failed has waited
 	numKinds
 )
 
-var kindNames = [numKinds]string{"arrive", "woken", "end", "die", "gone", "attach", "timer"}
+var kindNames = [numKinds]string{"arrive", "woken", "end", "die", "gone", "attach", "timer", "again"}
 
 // String returns the kind's name as traces write it.
 func (k EventKind) String() string { return kindNames[k] }
@@ -30,7 +31,7 @@ type Event struct {
 	Kind   EventKind
 	Worker sched.Slot // 0: none
 	Epoch  uint32     // of the worker's process that is meant
-	Task   int        // End: which, counted from 0 in the order of submission; else -1
+	Task   int        // End and Again: which, counted from 0 in the order of submission; else -1
 
 	seq uint64 // of its making
 }

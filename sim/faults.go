@@ -58,10 +58,7 @@ func (w *world) die(s sched.Slot) {
 	p := &w.slots[s]
 	p.alive = false
 	if p.running != nil {
-		w.over(s, true)
-		lost := Span(w.now - p.began)
-		w.res.Lost += lost
-		w.res.Workers[s-1].Busy += lost
+		w.over(s, core.CommandLost)
 	}
 	w.sleeping[s>>6] &^= 1 << (s & 63)
 	w.res.Workers[s-1].Deaths++
@@ -80,19 +77,19 @@ func (w *world) judge(s sched.Slot, certain bool) {
 		ID: t.number, Attempt: t.attempt, MaxAttempts: t.MaxAttempts, AtMostOnce: t.AtMostOnce,
 		Alone: t.alone, Parent: -1, Returned: t.returned,
 	}}, core.Crash, nil)[0]
+	runs := verdict == core.Requeue || verdict == core.Retry || verdict == core.RequeueAlone
+	if !runs || w.course.Stopped {
+		if certain {
+			p.running = nil
+			w.follow(t, p.began, core.CommandLost)
+		}
+		return
+	}
 	switch verdict {
 	case core.Requeue:
 		t.returned++
 	case core.Retry:
 		t.attempt++
-	case core.RequeueAlone:
-	default:
-		if certain {
-			p.running = nil
-			w.res.Failed++
-			w.ended(t, p.began)
-		}
-		return
 	}
 	p.running = nil
 	t.alone = t.alone || verdict.Alone()

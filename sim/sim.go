@@ -11,7 +11,8 @@
 // submitter's policy, a sleeping worker is woken for it, looks where its policy
 // says, takes a batch, and begins one after the other; what it has taken and not
 // begun can be taken from it. A worker that dies is noticed, judged, and started
-// again as internal/core says. Each step has a cost (see Costs). Not simulated:
+// again as internal/core says, which also says when a task that failed is tried
+// again, and when the run halts. Each step has a cost (see Costs). Not simulated:
 // what tasks do to each other's caches, and tasks that submit tasks. Commands, which
 // can be suspended, have a machine of their own, see [Rotating].
 package sim
@@ -40,6 +41,7 @@ type Task struct {
 	MaxAttempts int  // 0 is 3
 	AtMostOnce  bool // a crash is the end of it
 	Poison      bool // it kills its worker when it would have ended
+	Fails       int  // so many attempts that come to their ends have failed, the first ones
 
 	Memory int64 // bytes that it needs while it runs
 }
@@ -85,6 +87,10 @@ type Config struct {
 	Faults  Faults
 	Restart Intensity     // zero is the default of so many workers
 	Limits  WorkerLimits  // zero is the default
+	Tries   int           // how often in all a task is run while it fails; 0 is 1
+	Retry   RetryDelay    // how long it waits in between
+	Halt    Halt          // zero is never
+	Total   int           // tasks of the run, of which Halt may count a part; 0: known when all are submitted
 	Observe func(Event)   // is told of each event; nil for nobody
 	Ended   func(Attempt) // is told of each attempt that ended; nil for nobody
 
@@ -99,6 +105,7 @@ type Config struct {
 // Attempt is one run of a task in one worker, when it has ended.
 type Attempt struct {
 	Task      int // counted from 0 in the order of submission
+	Number    int // of the attempt, counted from 1
 	Worker    sched.Slot
 	Submitted Time // the task
 	Began     Time // what it cost to find and to begin it included
@@ -106,11 +113,13 @@ type Attempt struct {
 	Length    Span // the task's
 	Stolen    bool // it had been taken from another worker
 	Died      bool // its worker did, and the task may be tried again
+	Failed    bool // it came to its end in vain, and the task may be tried again
+	Killed    bool // with the run, which a halt rule ended
 }
 
 // WorkerResult is what one worker did.
 type WorkerResult struct {
-	Ran    int  // tasks that it ended
+	Ran    int  // tasks that it did
 	Busy   Span // in tasks and for them, lost attempts included
 	Steals int  // looks that took something from another worker
 	Deaths int
@@ -118,17 +127,23 @@ type WorkerResult struct {
 
 // Result is what a run came to.
 type Result struct {
-	Makespan Span // until the last task ended
-	Done     int
-	Failed   int // their attempts were used up
-	Left     int // submitted and neither: the pool gave up
-	GaveUp   bool
+	Makespan  Span // until the last task ended
+	Submitted int  // Done, Failed, Killed and Left
+	Done      int
+	Failed    int // their attempts were used up, or nothing was tried again any more
+	Poisoned  int // of these: poison
+	Killed    int // when the run halted
+	Left      int // none of these: the pool gave up or the run halted
+	Unbegun   int // of these: no attempt was made; the others were to be tried again, or ran when the pool gave up
+	GaveUp    bool
+	Halted    bool
+	HaltedAt  Time
 
 	Wait     float64 // sum over tasks in ns, from submission to the start of the last attempt
 	WaitMost Span
 	Response float64 // sum over tasks in ns, from submission to the end
 	Late     int     // ended after their deadlines
-	Lost     Span    // work of attempts that died
+	Lost     Span    // work of attempts that died, failed or were killed
 	Memory   int64   // the most that tasks under way needed at once, in bytes
 	Workers  []WorkerResult
 	Traffic  Traffic // with Coherence
@@ -148,8 +163,8 @@ func (r *Result) Utilisation() float64 {
 	return busy / (float64(max(1, r.Makespan)) * float64(max(1, len(r.Workers))))
 }
 
-// Run simulates the tasks that next gives, ordered by At, until all have ended or
-// the pool gives up. An error says what of the configuration or of a task is
+// Run simulates the tasks that next gives, ordered by At, until all have ended, the
+// run halts or the pool gives up. An error says what of the configuration or of a task is
 // impossible, or that tasks wait where no worker looks.
 func Run(c Config, next func() (Task, bool)) (Result, error) {
 	if err := c.check(); err != nil {
@@ -191,7 +206,13 @@ func (c *Config) check() error {
 		return fmt.Errorf("a cost is above an hour: %+v", k)
 	case c.SharedCore != 0 && !(c.SharedCore >= 1 && c.SharedCore <= 1e6):
 		return fmt.Errorf("tasks take %v times as long on a shared core: 1 to a million are possible", c.SharedCore)
-	case c.Faults.DeathsPerHour < 0:
+	case c.Tries < 0 || c.Total < 0:
+		return fmt.Errorf("tasks are run %d times, and there are %d: 0 or more are possible", c.Tries, c.Total)
+	case c.Retry.First < 0 || c.Retry.Most < c.Retry.First || c.Retry.Most > longest:
+		return fmt.Errorf("tasks wait from %d to %d ns before they are run again: the first is 0 or more, and the second not shorter", c.Retry.First, c.Retry.Most)
+	case c.Halt != (Halt{}) && (c.Halt.Count < 1 || c.Halt.When > HaltNow || c.Halt.Why > HaltDone || c.Halt.Percent && c.Halt.Count > 100):
+		return fmt.Errorf("the halt rule %+v: it counts 1 or more, and with Percent 100 at most", c.Halt)
+	case !(c.Faults.DeathsPerHour >= 0):
 		return fmt.Errorf("%v deaths an hour: 0 or more are possible", c.Faults.DeathsPerHour)
 	}
 	for i, cpu := range c.CPUs {
@@ -211,9 +232,12 @@ func (c *Config) check() error {
 		}
 	}
 	for _, s := range c.Faults.Slow {
-		if !known(s.Worker) || s.From < 0 || s.To < s.From || s.Factor < 1 {
-			return fmt.Errorf("worker %d slow by %v from %d to %d: the workers are 1 to %d, a factor is 1 or more, and the end comes after the start",
-				s.Worker, s.Factor, s.From, s.To, len(c.CPUs))
+		if !known(s.Worker) {
+			return fmt.Errorf("worker %d is to be slow: the workers are 1 to %d", s.Worker, len(c.CPUs))
+		}
+		if s.From < 0 || s.To < s.From || !(s.Factor >= 1) {
+			return fmt.Errorf("worker %d slow by %v from %d to %d: a factor is 1 or more, and the end comes after the start",
+				s.Worker, s.Factor, s.From, s.To)
 		}
 	}
 	return nil
@@ -233,6 +257,8 @@ func (t *Task) check(n int, workers int, last Time) error {
 		return fmt.Errorf("task %d needs %d bytes of memory: 0 to %d are possible", n, t.Memory, memoryMost)
 	case t.MaxAttempts < 0:
 		return fmt.Errorf("task %d has %d attempts: 1 or more are possible, and 0 for the default", n, t.MaxAttempts)
+	case t.Fails < 0:
+		return fmt.Errorf("task %d fails %d times: 0 or more are possible", n, t.Fails)
 	}
 	return nil
 }

@@ -274,6 +274,9 @@ func TestImpossible(t *testing.T) {
 		"of worker 3":    func(c *Config) { c.Faults.Deaths = []Death{{3, 0}} },
 		"worker 1 slow":  func(c *Config) { c.Faults.Slow = []Slow{{1, 5, 4, 2}} },
 		"shared core":    func(c *Config) { c.SharedCore = 0.5 },
+		"are run -1":     func(c *Config) { c.Tries = -1 },
+		"wait from 2 to": func(c *Config) { c.Retry = RetryDelay{First: 2, Most: 1} },
+		"the halt rule":  func(c *Config) { c.Halt = Halt{When: HaltNow} },
 		"at most 65536":  func(c *Config) { c.CPUs = make([]CPU, CPUsMax+1) },
 	} {
 		c := good
@@ -289,6 +292,7 @@ func TestImpossible(t *testing.T) {
 		"before the one":            {{At: 5}, {At: 4}},
 		"names workers 3 and 0":     {{Submitter: 3}},
 		"-1 attempts":               {{MaxAttempts: -1}},
+		"fails -1 times":            {{Fails: -1}},
 		"-1 bytes of memory":        {{Memory: -1}},
 		"bytes of memory: 0 to":     {{Memory: 1 << 62}},
 	} {

@@ -4,6 +4,7 @@ import (
 	"math"
 	"slices"
 
+	"github.com/tutti-run/tutti/internal/core"
 	"github.com/tutti-run/tutti/sched"
 )
 
@@ -13,6 +14,9 @@ import (
 // came before is added to the first.
 func (w *world) work(s sched.Slot, cost Span) {
 	p := &w.slots[s]
+	if w.course.Stopped {
+		return // for good: nothing is begun any more
+	}
 	if len(p.batch) == 0 {
 		steal, ok := w.find(s)
 		if !ok {
@@ -29,6 +33,10 @@ func (w *world) work(s sched.Slot, cost Span) {
 	w.count(p, t, -1)
 	p.running, p.began = t, w.now
 	w.running++
+	if !t.begun {
+		t.begun = true
+		w.begun++
+	}
 	w.memory += t.Memory
 	w.res.Memory = max(w.res.Memory, w.memory)
 	w.idle = 0
@@ -152,33 +160,41 @@ func (w *world) takeFrom(p *process, s sched.Slot, take sched.Take, class int) b
 	return len(w.taken) > 0
 }
 
-// end ends the running task of a worker, which goes on.
+// end ends the attempt that a worker is at, which goes on.
 func (w *world) end(s sched.Slot) {
 	p := &w.slots[s]
 	t := p.running
-	w.over(s, false)
+	how := core.CommandOK
+	if t.failed < t.Fails {
+		t.failed++
+		how = core.CommandFailed
+	}
+	w.over(s, how)
 	p.running = nil
-	r := &w.res.Workers[s-1]
-	r.Ran++
-	r.Busy += Span(w.now - p.began)
-	w.res.Done++
 	w.touch(s, t.lines.descriptor, true)
 	w.touch(s, t.lines.word, true)
 	w.collect(t)
-	w.ended(t, p.began)
+	w.follow(t, p.began, how)
 	w.work(s, 0)
 }
 
 // over notes that what a worker ran runs no more.
-func (w *world) over(s sched.Slot, died bool) {
+func (w *world) over(s sched.Slot, how core.CommandEnd) {
 	p := &w.slots[s]
 	t := p.running
 	w.running--
 	w.memory -= t.Memory
+	r, took := &w.res.Workers[s-1], Span(w.now-p.began)
+	r.Busy += took
+	if how == core.CommandOK {
+		r.Ran++
+	} else {
+		w.res.Lost += took
+	}
 	if w.Ended != nil {
 		w.Ended(Attempt{
-			Task: t.number, Worker: s, Submitted: t.submitted, Began: p.began, Ended: w.now,
-			Length: t.Length, Stolen: t.stolen, Died: died,
+			Task: t.number, Number: t.attempt, Worker: s, Submitted: t.submitted, Began: p.began, Ended: w.now, Length: t.Length, Stolen: t.stolen,
+			Died: how == core.CommandLost, Failed: how == core.CommandFailed, Killed: how == core.CommandStopped,
 		})
 	}
 }

@@ -22,6 +22,8 @@ type task struct {
 	alone     bool
 	stolen    bool // from another worker, by the one that has it now
 	returned  int
+	failed    int  // attempts that came to their ends in vain
+	begun     bool // an attempt was made
 	lines     taskLines
 }
 
@@ -59,6 +61,8 @@ type world struct {
 	assigner Time               // when the master has served who has asked, with Costs.Assign
 	waiting  [sched.Classes]int // tasks in queues and batches
 	deaths   *core.Deaths
+	course   core.Course
+	retries  core.Waits[*task]
 	rnd      *rand.Rand // of faults and restarts
 
 	next    func() (Task, bool)
@@ -66,9 +70,10 @@ type world struct {
 	more    bool  // coming is to be submitted
 	numbers int   // tasks submitted
 	open    int   // tasks that have not ended
+	begun   int   // tasks of which an attempt was made
 	running int   // in living workers
 	memory  int64 // of these
-	idle    int   // events since a task was last begun
+	idle    int   // events since a task was last begun or came
 	res     Result
 	actions []core.Action
 	taken   []*task
@@ -99,6 +104,10 @@ func newWorld(c *Config, next func() (Task, bool)) (*world, error) {
 		}
 	}
 	w.deaths = core.NewDeaths(c.Restart)
+	w.course = core.Course{Halt: core.HaltState{Halt: c.Halt}, Tries: int64(max(1, c.Tries)), Total: -1}
+	if c.Total > 0 {
+		w.course.Total = int64(c.Total)
+	}
 	w.layOut()
 	for s := range w.slots {
 		p := &w.slots[s]
@@ -117,12 +126,12 @@ func newWorld(c *Config, next func() (Task, bool)) (*world, error) {
 	return w, w.read()
 }
 
-// run handles events until all tasks have ended. Each was made by one before it,
+// run handles events until all tasks have ended or the run has. Each was made by one before it,
 // and tasks end after a bounded number of attempts, so the loop ends with next.
 func (w *world) run() error {
-	for w.err == nil && (w.open > 0 || w.more) && !w.res.GaveUp {
+	for w.err == nil && (w.open > 0 || w.more) && !w.res.GaveUp && !w.drained() {
 		e, ok := w.agenda.pop()
-		if w.idle++; !ok || w.idle > w.idleMax() && w.running == 0 && !w.more {
+		if w.idle++; !ok || w.idle > w.idleMax() && w.running == 0 && !w.more && w.retries.Len() == 0 {
 			return w.stuck()
 		}
 		if w.now = e.At; w.now > Time(2*longest) {
@@ -135,7 +144,7 @@ func (w *world) run() error {
 		}
 		w.handle(e)
 	}
-	w.res.Left = w.open
+	w.res.Submitted, w.res.Left, w.res.Unbegun = w.numbers, w.open, w.numbers-w.begun
 	return w.err
 }
 
@@ -156,7 +165,9 @@ func (w *world) idleMax() int { return 64 * (len(w.slots) + 64) }
 func (w *world) handle(e Event) {
 	switch e.Kind {
 	case Arrive:
-		w.err = w.arrive()
+		if !w.course.Stopped {
+			w.err = w.arrive()
+		}
 	case Woken:
 		p := &w.slots[e.Worker]
 		p.waking = false
@@ -165,7 +176,7 @@ func (w *world) handle(e Event) {
 			w.work(e.Worker, 0)
 		}
 	case End:
-		if p := &w.slots[e.Worker]; p.alive && p.core.Epoch() == e.Epoch {
+		if p := &w.slots[e.Worker]; p.alive && p.running != nil && p.core.Epoch() == e.Epoch { // none: it was killed
 			w.end(e.Worker)
 		}
 	case Die:
@@ -178,6 +189,8 @@ func (w *world) handle(e Event) {
 		w.attach(e.Worker, e.Epoch)
 	case Timer:
 		w.step(e.Worker, core.Event{Kind: core.TimerFired})
+	case Again:
+		w.goOn()
 	}
 }
 
@@ -186,6 +199,7 @@ func (w *world) handle(e Event) {
 func (w *world) read() error {
 	last := w.coming.At
 	if w.coming, w.more = w.next(); !w.more {
+		w.allSubmitted()
 		return nil
 	}
 	if err := w.coming.check(w.numbers, len(w.CPUs), last); err != nil {
@@ -199,6 +213,7 @@ func (w *world) read() error {
 // arrive submits the next task, and all others that come at this very moment: so
 // workers that are woken for the first see all.
 func (w *world) arrive() error {
+	w.idle = 0
 	for {
 		t := w.newTask()
 		t.Task, t.number, t.submitted, t.attempt = w.coming, w.numbers, w.now, 1
@@ -220,6 +235,7 @@ func (w *world) arrive() error {
 		from.free = max(w.now, from.free) + Time(w.Costs.Submit+from.pays())
 		last := w.coming.At
 		if w.coming, w.more = w.next(); !w.more {
+			w.allSubmitted()
 			return nil
 		}
 		if err := w.coming.check(w.numbers, len(w.CPUs), last); err != nil {

@@ -27,3 +27,32 @@ func TestPlaces(t *testing.T) {
 		}
 	}
 }
+
+// What a machine says when a CPU is taken offline and put back, to a process whose affinity
+// names it all the while: nobody is placed on it, its process moves, and goes home. Some
+// kernels keep an offline CPU out of the affinity, as is right, and some sandboxes do not.
+func TestPlacesGoByWhatIsOnline(t *testing.T) {
+	t.Parallel()
+	homes := [][]int{{0}, {1}, {2}, {2, 3}}
+	for i, tt := range []struct{ online, offline, want string }{
+		{"0-3", "", "[[0] [1] [2] [2 3]]"},
+		{"0-1,3", "2", "[[0] [1] [0] [3]]"},
+		{"0,3", "1-2", "[[0] [0] [3] [3]]"},
+		{"0-1,3", "2", "[[0] [1] [0] [3]]"},
+		{"0-3", "", "[[0] [1] [2] [2 3]]"},
+		{"0-3", "4-63", "[[0] [1] [2] [2 3]]"}, // those were never there
+	} {
+		root := tree(map[string]string{cpuDir + "online": tt.online, cpuDir + "offline": tt.offline})
+		if got := fmt.Sprint(Places(homes, files{root}.usable([]int{0, 1, 2, 3}))); got != tt.want {
+			t.Errorf("%d: online %s: %s, want %s", i, tt.online, got, tt.want)
+		}
+		// The kernel's own way: the CPU leaves the affinity, and the files say the same.
+		online, err := parseCPUs(tt.online)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := fmt.Sprint(Places(homes, files{root}.usable(online))); got != tt.want {
+			t.Errorf("%d: affinity %s: %s, want %s", i, tt.online, got, tt.want)
+		}
+	}
+}

@@ -94,6 +94,17 @@ func apart(root fs.FS, allowed []int) *Machine {
 	return m
 }
 
+// Usable gives the CPUs that this process may use just now, by rising id: those of [Affinity] but for
+// the ones that are offline. They are the ones that [Detect] describes; to ask for them alone costs a
+// system call and a file.
+func Usable() ([]int, error) {
+	allowed, err := Affinity()
+	if err != nil {
+		return nil, err
+	}
+	return files{hostFiles()}.usable(allowed), nil
+}
+
 // hardware is how the CPUs lie that Detect saw last. Who asks twice, as a program and
 // then its pool do, waits for /sys once.
 var hardware layout

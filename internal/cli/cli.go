@@ -18,7 +18,6 @@ import (
 	"syscall"
 
 	"github.com/spf13/cobra"
-	"github.com/spf13/pflag"
 
 	"github.com/tutti-run/tutti/internal/nearest"
 )
@@ -188,12 +187,7 @@ may crash, hang or be killed while nothing is lost.
 			return fmt.Errorf("there is no command %q%s; tutti help lists them", args[0], meant(nearest.Of(args[0], commandNames(cmd))))
 		},
 	}
-	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
-		if near := meantFlag(cmd.Flags(), err); near != "" {
-			return fmt.Errorf("%w; did you mean --%s? %s --help lists the options", err, near, cmd.CommandPath())
-		}
-		return fmt.Errorf("%w; %s --help lists the options", err, cmd.CommandPath())
-	})
+	root.SetFlagErrorFunc(flagError)
 	root.CompletionOptions.DisableDefaultCmd = true
 	if len(args) > 0 && args[0] == "map" { // which starts jobs: whatever is not needed can wait
 		root.AddCommand(commands()["map"]())
@@ -212,22 +206,6 @@ func meant(word string) string {
 		return ""
 	}
 	return fmt.Sprintf("; did you mean tutti %s?", word)
-}
-
-// meantFlag is the option that was meant by one that is not there, or "".
-func meantFlag(flags *pflag.FlagSet, err error) string {
-	unknown, ok := errors.AsType[*pflag.NotExistError](err)
-	if !ok {
-		return ""
-	}
-	var names []string
-	flags.VisitAll(func(f *pflag.Flag) { names = append(names, f.Name) })
-	name := unknown.GetSpecifiedName()
-	near := nearest.Of(name, names)
-	if len(name) < 5 && !strings.HasPrefix(near, name) {
-		return "" // that much is alike in many short words
-	}
-	return near
 }
 
 func commandNames(root *cobra.Command) []string {

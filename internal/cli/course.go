@@ -5,15 +5,10 @@ import (
 	"github.com/tutti-run/tutti/internal/progress"
 )
 
-// course decides, as commands end, what follows: whether to run one again, whether
-// what it wrote is delivered, whether the run is to end, and with which exit code.
-// It does no I/O and is used by one goroutine.
+// course is how a run goes on as commands end: core.Course decides, and what it has no
+// use for is kept beside it. It does no I/O and is used by one goroutine.
 type course struct {
-	halt    core.HaltState
-	tries   int64
-	retryOn core.RetryOn
-	total   int64 // jobs of the run; -1 while unknown
-	stopped bool  // nothing is started any more
+	core.Course
 
 	jobs int64 // that ended for good
 	cut  int64 // that were ended with the run
@@ -36,13 +31,12 @@ func (c *course) ended(r *result, attempt int64) verdict {
 	if r.How == notStarted || r.How == stopped {
 		return verdict{} // as if it had never been among the inputs
 	}
-	if !c.stopped && core.TryAgain(attempt, c.tries, c.retryOn, r.end()) {
+	again, halt := c.Ended(attempt, r.end(), r.status())
+	if again {
 		return verdict{again: true}
 	}
 	c.jobs++
-	v := verdict{deliver: true, halt: c.halt.Ended(r.status(), c.total)}
-	c.stopped = c.stopped || v.halt != core.Continue
-	return v
+	return verdict{deliver: true, halt: halt}
 }
 
 // reason is why a run ended before its inputs did.
@@ -67,5 +61,5 @@ func (c *course) exitCode(e reason) int {
 	case e.pipe:
 		return exitPipe
 	}
-	return c.halt.ExitCode()
+	return c.Halt.ExitCode()
 }

@@ -126,7 +126,7 @@ func (r *mapRun) ended(j *job, res *result) {
 	j.grant = nil
 	r.mu.Lock()
 	v := r.course.ended(res, j.attempt)
-	failed := r.course.halt.Failed()
+	failed := r.course.Halt.Failed()
 	met := v.halt != core.Continue && r.reason.last.Seq == 0
 	if met {
 		r.reason.last = progress.Failure{Seq: j.seq, How: how(res), Command: j.rendered.Text(res.Slot)}
@@ -202,7 +202,7 @@ func (r *mapRun) deliver(f *finished) { r.delivery.queue <- f }
 // stop ends the run as far as to says.
 func (r *mapRun) stop(to stage) {
 	r.mu.Lock()
-	r.course.stopped = true
+	r.course.Stopped = true
 	r.mu.Unlock()
 	r.control.raise(to)
 	r.supply.halt()
@@ -261,7 +261,7 @@ func (r *mapRun) outcome() progress.Outcome {
 	o.Waiting = int64(r.supply.waiting())
 	if total := s.total.Load(); total >= 0 {
 		o.NotStarted = max(total-o.Done-o.Skipped-o.Unmet-o.Cut-o.Waiting, 0)
-	} else if r.course.stopped {
+	} else if r.course.Stopped {
 		o.NotStarted = -1
 	}
 	return o

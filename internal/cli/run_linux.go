@@ -119,10 +119,10 @@ func runPlan(p *plan) error {
 
 // expect notes how many jobs there are; 0: it is not known.
 func (r *mapRun) expect(total int64) {
-	if r.course.total = total; total > 0 {
+	if r.course.Total = total; total > 0 {
 		r.screen.total.Store(total)
 	} else {
-		r.course.total = -1
+		r.course.Total = -1
 	}
 }
 
@@ -287,7 +287,7 @@ func (r *mapRun) open(shop *workshop) error {
 	if err := r.share(); err != nil {
 		return err
 	}
-	r.course.halt, r.course.tries, r.course.retryOn = core.HaltState{Halt: p.halt}, p.tries, p.retryOn
+	r.course.Halt, r.course.Tries, r.course.RetryOn = core.HaltState{Halt: p.halt}, p.tries, p.retryOn
 	r.supply = newSupply(p.tries > 1 || r.programs != nil, r.unrun, r.callOf)
 	r.supply.dropped, r.supply.tasks = r.data.discard, r.tasks
 	if p.gated() {

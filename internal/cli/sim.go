@@ -9,10 +9,10 @@ import (
 	"runtime"
 	"strconv"
 	"sync"
-	"time"
 
 	"github.com/spf13/cobra"
 
+	"github.com/tutti-run/tutti/internal/core"
 	"github.com/tutti-run/tutti/internal/journal"
 	"github.com/tutti-run/tutti/internal/whatif"
 	"github.com/tutti-run/tutti/internal/workload"
@@ -36,6 +36,10 @@ type simFlags struct {
 	poison     string
 	stragglers string
 	attempts   int
+	fail, halt string
+	retries    string
+	delay      string
+	delayMost  string
 	unknown    bool
 	due        float64
 	arch       string
@@ -62,7 +66,7 @@ func newSim() *cobra.Command {
 		Short:                 "Simulate work on any number of CPUs, under any policy, with faults",
 		Long: `Simulate work in virtual time: how long it would take on a machine of so many CPUs,
 under which policy, and what failures would cost. The policies and the rules for
-retries and restarts are the very code that runs the workers.
+retries, restarts and halts are the very code that runs the workers.
 
 The work is an earlier run (its number, see tutti runs), a job log (tutti map --joblog,
 GNU parallel's), a trace in the Standard Workload Format of the Parallel Workloads
@@ -71,7 +75,8 @@ Archive, - for standard input, or, where nothing is named, tasks drawn by chance
 		Example: `  tutti sim 42 --cpus 64
   tutti sim --cpus 1-128 --policy work-stealing,round-robin --chart speedup.html jobs.log
   tutti sim --cpus 8 --tasks 10000 --lengths pareto:10ms:1.5 --policy all
-  tutti sim --cpus 16 --deaths-per-hour 60 --lengths exp:1s --json`,
+  tutti sim --cpus 16 --deaths-per-hour 60 --lengths exp:1s --json
+  tutti sim --cpus 16 --fail 2% --retries 2 --halt soon,fail=10%`,
 		Args: func(_ *cobra.Command, args []string) error {
 			if len(args) > 1 {
 				return fmt.Errorf("sim takes one run or file at a time, and there are %d: name one", len(args))
@@ -103,9 +108,9 @@ func (f *simFlags) define(cmd *cobra.Command) {
 	o.StringVar(&f.policies, "policy", sched.Default, "policies to compare, separated by commas, or all")
 	o.StringVar(&f.machine, "machine", "", "a file that describes the machine, or self for this one; by default equal CPUs")
 	o.IntVarP(&f.tasks, "tasks", "n", 1000, "how many tasks are drawn")
-	o.StringVar(&f.lengths, "lengths", "exp:10ms", "distribution of their lengths: const:1ms, exp:10ms, uniform:1ms:9ms, pareto:10ms:1.5, bimodal:1ms:100ms:0.1")
-	o.StringVar(&f.every, "every", "", "mean time between two of them, which come as a Poisson process; by default all are there at the start")
-	o.BoolVar(&f.atOnce, "at-once", false, "submit all at the start, whenever the trace says")
+	o.StringVar(&f.lengths, "lengths", "exp:10ms", "distribution of the lengths of drawn tasks: const:1ms, exp:10ms, uniform:1ms:9ms, pareto:10ms:1.5, bimodal:1ms:100ms:0.1")
+	o.StringVar(&f.every, "every", "", "mean time between two drawn tasks, which come as a Poisson process; by default all are there at the start")
+	o.BoolVar(&f.atOnce, "at-once", false, "submit all tasks at the start, whenever the trace says")
 	o.BoolVar(&f.skipBad, "skip-bad", false, "pass over broken lines of a file, and count them")
 	o.Uint64Var(&f.seed, "seed", 1, "what chance begins from")
 	o.Float64Var(&f.deaths, "deaths-per-hour", 0, "how often each worker dies, by chance")
@@ -114,15 +119,19 @@ func (f *simFlags) define(cmd *cobra.Command) {
 	o.StringVar(&f.poison, "poison", "0", "the part of the tasks that kill their worker: 0.001 or 0.1%")
 	o.StringVar(&f.stragglers, "stragglers", "", "the part of the tasks that take longer than expected, and how many times: 1%x10")
 	o.IntVar(&f.attempts, "attempts", 3, "how often a task whose worker dies is tried")
+	o.StringVar(&f.fail, "fail", "0", "the part of the attempts that come to their ends and have failed: 0.01 or 1%; what failed in a run, log or trace always does")
+	o.StringVar(&f.retries, "retries", "1", "how often in all a task that fails is tried")
+	o.StringVar(&f.delay, "retry-delay", "", "how long a task that failed waits before it is tried again: 1s, then twice as long each time")
+	o.StringVar(&f.delayMost, "retry-max-delay", "", "the longest wait of a task that failed; 5m by default")
+	o.StringVar(&f.halt, "halt", "never", "end the run early: now,fail=1 kills what runs, soon,fail=10% starts nothing more; also success= and done=")
 	o.BoolVar(&f.unknown, "unknown", false, "do not tell the policies how long tasks take")
 	o.Float64Var(&f.due, "due", 0, "set deadlines: so many times its expected length after a task's submission")
 	o.StringVar(&f.arch, "arch", "smp", "smp: each worker looks for itself; amp: the master assigns all tasks")
 	o.BoolVar(&f.coherence, "coherence", false, "move the cache lines that the engine's steps share from CPU to CPU, by MESI, and count that")
 	o.BoolVar(&f.csv, "csv", false, "print the figures as CSV")
 	o.BoolVar(&f.json, "json", false, "print the figures as JSON")
-	o.StringVar(&f.chart, "chart", "", "also draw them: a file whose name ends with .svg, or .html for a page with all charts")
+	o.StringVar(&f.chart, "chart", "", "also draw the figures: a file whose name ends with .svg, or .html for a page with all charts")
 	o.BoolVar(&f.calibrate, "calibrate", false, "measure what the engine's steps cost on this machine, and keep it for later simulations")
-	cmd.MarkFlagsMutuallyExclusive("csv", "json")
 	for name, values := range map[string][]string{"policy": append(sched.Names(nil), "all"), "lengths": workload.KindNames(), "arch": {"smp", "amp"}} {
 		_ = cmd.RegisterFlagCompletionFunc(name, cobra.FixedCompletions(values, cobra.ShellCompDirectiveNoFileComp)) // fails only for a second one
 	}
@@ -130,6 +139,9 @@ func (f *simFlags) define(cmd *cobra.Command) {
 
 // read makes a simulation of the options.
 func (f *simFlags) read(cmd *cobra.Command, args []string) (q *simulation, err error) {
+	if f.csv && f.json {
+		return nil, errors.New("--csv and --json both say how the figures are printed: leave one of the two out")
+	}
 	if err := checkChart(f.chart); err != nil {
 		return nil, err
 	}
@@ -147,6 +159,9 @@ func (f *simFlags) read(cmd *cobra.Command, args []string) (q *simulation, err e
 	}
 	if err == nil {
 		err = f.readFaults(&q.Study)
+	}
+	if err == nil {
+		err = f.readCourse(&q.Study)
 	}
 	if err != nil {
 		return nil, err
@@ -236,6 +251,25 @@ func (f *simFlags) readFaults(s *whatif.Study) (err error) {
 	return err
 }
 
+// readCourse reads what follows when tasks fail, as tutti map reads it.
+func (f *simFlags) readCourse(s *whatif.Study) (err error) {
+	if s.Fails, err = whatif.ParsePart(f.fail); err != nil {
+		return fmt.Errorf("--fail: %w", err)
+	}
+	if s.Halt, err = core.ParseHalt(f.halt); err != nil {
+		return err
+	}
+	if s.Retry, err = core.ParseRetryDelay(f.delay, f.delayMost); err != nil {
+		return err
+	}
+	tries, err := core.ParseRetries(f.retries)
+	if err == nil && tries > whatif.TriesMost {
+		err = fmt.Errorf("--retries %s: in a simulation a task is tried %d times at most, or one that always fails would have no end", f.retries, whatif.TriesMost)
+	}
+	s.Tries = int(tries)
+	return err
+}
+
 // readWork reads the workload, or draws it.
 func (f *simFlags) readWork(cmd *cobra.Command, args []string) (*workload.Workload, error) {
 	if len(args) == 0 {
@@ -254,7 +288,7 @@ func (f *simFlags) readWork(cmd *cobra.Command, args []string) (*workload.Worklo
 	}
 	in, err := os.Open(args[0])
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("%w; name a run by its number (tutti runs lists them), a job log, a trace, or - for standard input", err)
 	}
 	defer in.Close()
 	return workload.Read(in, args[0], f.skipBad)
@@ -287,17 +321,19 @@ func (f *simFlags) draw() (*workload.Workload, error) {
 
 // recorded is the workload of an earlier run.
 func recorded(args []string) (*workload.Workload, error) {
-	var took []time.Duration
+	var jobs []journal.Job
 	_, rec, err := findRun(args, func(runs *journal.Runs, id int) (*journal.Record, error) {
-		return runs.Read(id, func(j journal.Job) { took = append(took, j.Runtime) })
+		return runs.Read(id, func(j journal.Job) {
+			jobs = append(jobs, journal.Job{Entry: journal.Entry{Runtime: j.Runtime, Exit: j.Exit, Signal: j.Signal}, How: j.How})
+		})
 	})
 	if err != nil {
 		return nil, err
 	}
-	if len(took) == 0 {
+	if len(jobs) == 0 {
 		return nil, fmt.Errorf("no job of run %d has ended yet: there is nothing to simulate", rec.ID)
 	}
-	w := workload.FromRun(fmt.Sprintf("run %d, %s", rec.ID, clipped(lineOf(&rec.Run))), took)
+	w := workload.FromRun(fmt.Sprintf("run %d, %s", rec.ID, clipped(lineOf(&rec.Run))), jobs)
 	if rec.Damaged > 0 {
 		w.Notes = append(w.Notes, fmt.Sprintf("%d lines of the journal are damaged, and their jobs left out", rec.Damaged))
 	}

@@ -21,7 +21,7 @@ const (
 )
 
 // drawSim draws into the file name, as its ending says. A picture alone is the curve
-// where several numbers of CPUs were tried, else the policies side by side where there
+// where several numbers of CPUs were tried and no run was cut short, else the policies side by side where there
 // are several, else the processors.
 func drawSim(name string, q *simulation, runs []whatif.Run, laws []whatif.Law) (err error) {
 	f, err := os.Create(name)
@@ -37,12 +37,12 @@ func drawSim(name string, q *simulation, runs []whatif.Run, laws []whatif.Law) (
 		return q.page(f, runs, laws)
 	}
 	switch {
-	case len(q.cpus) > 1:
+	case len(q.cpus) > 1 && whatif.Whole(runs):
 		return chart.SVG(f, speedupChart(q, runs, laws))
 	case len(q.policies) > 1:
-		return chart.SVG(f, makespanChart(q, runs))
+		return chart.SVG(f, makespanChart(q, q.largest(runs)))
 	}
-	gantt, err := q.ganttChart(&runs[0])
+	gantt, err := q.ganttChart(&q.largest(runs)[0])
 	if err != nil {
 		return err
 	}
@@ -56,7 +56,7 @@ func (q *simulation) page(w io.Writer, runs []whatif.Run, laws []whatif.Law) err
 		Title: "Simulated: " + clipped(r.Work),
 		Lead:  fmt.Sprintf("%s, %s in all, in virtual time. Machine: %s. Seed %d.", capital(plural(r.Jobs, "job")), spanText(r.Seconds), r.Machine, r.Seed),
 	}
-	if len(q.cpus) > 1 {
+	if len(q.cpus) > 1 && whatif.Whole(runs) {
 		p.Parts = append(p.Parts, chart.Part{Chart: speedupChart(q, runs, laws), Text: simLaws(laws)})
 	}
 	last := q.largest(runs)
@@ -147,15 +147,22 @@ func bars(name string, runs []whatif.Run, of func(r *whatif.Run) float64) chart.
 	return s
 }
 
-// makespanChart compares how long the policies take with the least possible.
+// makespanChart compares how long the policies take with the least possible. Runs that
+// were cut short did each another part of the work, so only their ends are shown.
 func makespanChart(q *simulation, runs []whatif.Run) chart.Chart {
 	b := chart.Bars{
 		Title: fmt.Sprintf("Makespan on %s", plural(runs[0].CPUs, "CPU")), Note: clipped(q.Work.Name),
 		X: "policy", Y: chart.Axis{Label: "makespan (s)"}, Groups: policyNames(runs),
-		Series: []chart.BarSeries{
-			bars("makespan", runs, func(r *whatif.Run) float64 { return r.Makespan }),
-			bars("lower bound", runs, func(r *whatif.Run) float64 { return r.Bound }),
-		},
+	}
+	makespan := func(r *whatif.Run) float64 { return r.Makespan }
+	if !whatif.Whole(runs) {
+		b.Title = fmt.Sprintf("Makespan, or until the run halted, on %s", plural(runs[0].CPUs, "CPU"))
+		b.Series = []chart.BarSeries{bars("makespan", runs, makespan)}
+		return b
+	}
+	b.Series = []chart.BarSeries{
+		bars("makespan", runs, makespan),
+		bars("lower bound", runs, func(r *whatif.Run) float64 { return r.Bound }),
 	}
 	if q.Faulty() {
 		b.Series = append(b.Series, bars("without faults", runs, func(r *whatif.Run) float64 { return r.Sound }))
@@ -187,6 +194,9 @@ func (q *simulation) ganttChart(r *whatif.Run) (chart.Chart, error) {
 		Title: fmt.Sprintf("Processors under %s", r.Policy),
 		Note:  fmt.Sprintf("%s busy.", percentText(r.Utilisation)),
 		X:     chart.Axis{Label: "time (s)"}, Kinds: []string{"task", "stolen task", "attempt in which the worker died"},
+	}
+	if r.Failed > r.Poisoned || q.Fails > 0 || r.Halted {
+		g.Kinds = append(g.Kinds, "attempt that failed", "attempt killed by --halt")
 	}
 	for i := range r.CPUs {
 		row := chart.Row{Name: fmt.Sprintf("CPU %d", i+1)}

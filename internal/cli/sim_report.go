@@ -8,6 +8,7 @@ import (
 	"strings"
 	"text/tabwriter"
 
+	"github.com/tutti-run/tutti/internal/core"
 	"github.com/tutti-run/tutti/internal/whatif"
 	"github.com/tutti-run/tutti/sim"
 )
@@ -55,8 +56,17 @@ func (q *simulation) notes(runs []whatif.Run) []string {
 	if wide > 0 {
 		notes = append(notes, plural(wide, "job")+" used several CPUs: each is simulated as so many tasks, which need not run at once")
 	}
+	failed := 0
+	for _, j := range q.Work.Jobs {
+		if j.Failed {
+			failed++
+		}
+	}
+	if failed > 0 {
+		notes = append(notes, plural(failed, "job")+" recorded as failed, and simulated as such")
+	}
 	for _, r := range runs {
-		if r.Left > 0 {
+		if r.GaveUp {
 			notes = append(notes, fmt.Sprintf("%s on %s: too many workers died, so the pool gave up with %s to do", r.Policy, plural(r.CPUs, "CPU"), plural(r.Left, "task")))
 		}
 	}
@@ -98,7 +108,8 @@ func simTables(q *simulation, runs []whatif.Run) []simTable {
 	times := simTable{title: "Time", head: []string{"policy", "CPUs", "makespan", "at least", "busy", "steals", "balance"}}
 	waits := simTable{title: "Waiting", head: []string{"policy", "CPUs", "wait: mean", "p50", "p95", "p99", "slowdown: mean", "p50", "p95", "p99", "fairness"}}
 	costs := simTable{title: "Failures", head: []string{"policy", "CPUs", "deaths", "failed", "left", "lost", "without faults", "cost"}}
-	if len(q.cpus) > 1 {
+	whole := whatif.Whole(runs)
+	if len(q.cpus) > 1 && whole {
 		times.head = append(times.head, "speed-up")
 	}
 	if q.Due > 0 {
@@ -110,8 +121,8 @@ func simTables(q *simulation, runs []whatif.Run) []simTable {
 	}
 	for _, r := range runs {
 		who := []string{r.Policy, strconv.Itoa(r.CPUs)}
-		row := append(who, spanText(r.Makespan), spanText(r.Bound), percentText(r.Utilisation), strconv.Itoa(r.Steals), fmt.Sprintf("%.3f", r.Balance))
-		if len(q.cpus) > 1 {
+		row := append(who, spanText(r.Makespan), boundText(&r), percentText(r.Utilisation), strconv.Itoa(r.Steals), fmt.Sprintf("%.3f", r.Balance))
+		if len(q.cpus) > 1 && whole {
 			row = append(row, fmt.Sprintf("%.2f", r.Speedup))
 		}
 		if q.Due > 0 {
@@ -131,6 +142,9 @@ func simTables(q *simulation, runs []whatif.Run) []simTable {
 		})
 	}
 	tables := []simTable{times, waits}
+	if q.Halt != (core.Halt{}) {
+		tables = append(tables, haltTable(runs, q.Poison > 0))
+	}
 	if q.Faulty() {
 		tables = append(tables, costs)
 	}
@@ -138,6 +152,35 @@ func simTables(q *simulation, runs []whatif.Run) []simTable {
 		tables = append(tables, linesTable(runs))
 	}
 	return tables
+}
+
+// haltTable is what became of the tasks under a halt rule.
+func haltTable(runs []whatif.Run, poison bool) simTable {
+	t := simTable{title: "Halts", head: []string{"policy", "CPUs", "halted at", "done", "failed"}}
+	if poison {
+		t.head = append(t.head, "of these poison")
+	}
+	t.head = append(t.head, "killed", "not begun", "to be tried again")
+	for _, r := range runs {
+		at := "-"
+		if r.Halted {
+			at = spanText(r.HaltedAt)
+		}
+		row := []string{r.Policy, strconv.Itoa(r.CPUs), at, strconv.Itoa(r.Done), strconv.Itoa(r.Failed)}
+		if poison {
+			row = append(row, strconv.Itoa(r.Poisoned))
+		}
+		t.rows = append(t.rows, append(row, strconv.Itoa(r.Killed), strconv.Itoa(r.NotBegun), strconv.Itoa(r.Left-r.NotBegun)))
+	}
+	return t
+}
+
+// boundText is the least that a run could have taken; one that was cut short has none.
+func boundText(r *whatif.Run) string {
+	if r.Cut() {
+		return "-"
+	}
+	return spanText(r.Bound)
 }
 
 // linesTable is what the cache lines did.
@@ -156,7 +199,7 @@ func linesTable(runs []whatif.Run) simTable {
 
 // costText is by how much failures made a run longer.
 func costText(r *whatif.Run) string {
-	if r.Left > 0 || r.Sound == 0 {
+	if r.GaveUp || r.Cut() || r.Sound == 0 {
 		return "-"
 	}
 	return fmt.Sprintf("%+.1f %%", 100*(r.Makespan/r.Sound-1))
@@ -213,7 +256,7 @@ func simCSV(w io.Writer, runs []whatif.Run) error {
 		"wait_mean_s", "wait_p50_s", "wait_p95_s", "wait_p99_s", "wait_max_s",
 		"slowdown_mean", "slowdown_p50", "slowdown_p95", "slowdown_p99", "slowdown_max",
 		"steals", "fairness", "balance", "late", "memory_bytes",
-		"done", "failed", "left", "deaths", "lost_s", "makespan_without_faults_s", "events", "trace",
+		"done", "failed", "poisoned", "killed", "left", "not_begun", "gave_up", "halted", "halted_at_s", "deaths", "lost_s", "makespan_without_faults_s", "events", "trace",
 	})
 	for _, r := range runs {
 		row := []string{r.Policy, strconv.Itoa(r.CPUs)}
@@ -231,7 +274,10 @@ func simCSV(w io.Writer, runs []whatif.Run) error {
 			r.Slowdown.Mean, r.Slowdown.P50, r.Slowdown.P95, r.Slowdown.P99, r.Slowdown.Most)
 		wholes(r.Steals)
 		reals(r.Fairness, r.Balance)
-		wholes(r.Late, int(r.Memory), r.Done, r.Failed, r.Left, r.Deaths)
+		wholes(r.Late, int(r.Memory), r.Done, r.Failed, r.Poisoned, r.Killed, r.Left, r.NotBegun)
+		row = append(row, strconv.FormatBool(r.GaveUp), strconv.FormatBool(r.Halted))
+		reals(r.HaltedAt)
+		wholes(r.Deaths)
 		reals(r.Lost, r.Sound)
 		wholes(r.Events)
 		_ = out.Write(append(row, r.Trace))

@@ -69,9 +69,9 @@ func runTasks(p *plan) error {
 	if err := r.begin(shop); err != nil {
 		return err
 	}
-	r.course.total = r.tasks.begin(shop.part, shop.done)
-	r.screen.total.Store(r.course.total)
-	r.notes.total(r.course.total)
+	r.course.Total = r.tasks.begin(shop.part, shop.done)
+	r.screen.total.Store(r.course.Total)
+	r.notes.total(r.course.Total)
 	return r.run(nil)
 }
 
@@ -201,7 +201,7 @@ func (r *mapRun) settle(j *job, f *finished) (skipped []*finished) {
 		return nil
 	}
 	r.mu.Lock()
-	r.course.halt.Unmet(int64(len(all)))
+	r.course.Halt.Unmet(int64(len(all)))
 	r.mu.Unlock()
 	r.screen.unmet.Add(int64(len(all)))
 	var names []string

@@ -66,7 +66,7 @@ func runTune(p *plan, t *tuning) error {
 		return err
 	}
 	shop.stdin.keep(nil)
-	r.course.total = -1
+	r.course.Total = -1
 	r.tuner = &tuner{
 		tuning: t, chance: rand.New(rand.NewPCG(rand.Uint64(), rand.Uint64())),
 		changed: make(chan struct{}, 1), done: make(chan struct{}),

@@ -23,9 +23,10 @@ type Config struct {
 	Workers int
 	Lanes   int // tasks at once over all workers, at least Workers
 	Policy  string
-	Own     sched.Registry // policies of the program's own, beside those of sched
-	CPUs    []topo.CPU     // by worker: the CPU to pin it to; nil for no pinning
-	Threads int            // GOMAXPROCS of a worker
+	Own     sched.Registry        // policies of the program's own, beside those of sched
+	CPUs    []topo.CPU            // by worker: the CPU to pin it to; nil for no pinning
+	CPUsNow func() ([]int, error) // the CPUs that there are at the moment; nil: topo.Usable
+	Threads int                   // GOMAXPROCS of a worker
 	Tasks   int
 	Memory  int64   // bytes of inputs and results that do not fit a descriptor
 	Extra   int64   // bytes that the user lays out himself, see Submitter.Extra

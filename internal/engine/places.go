@@ -12,11 +12,12 @@ import (
 // still there: a cpuset, an affinity mask or somebody who takes a CPU offline tells nobody.
 const placesEvery = 500 * core.Millisecond
 
-// places keeps pinned workers on CPUs that there are: the master's. The kernel lets a
+// places keeps pinned workers on CPUs that there are: the master's that are online. The kernel lets a
 // process whose CPUs are gone run on any, beside others that are bound there; and some
 // kernels forget bindings when a cpuset changes, so each look compares what is with what
 // should be. The supervisor's loop alone uses it.
 type places struct {
+	there func() ([]int, error)
 	homes [][]int // by slot, from 1; nil: it may be anywhere
 	at    [][]int // where they are now
 	next  core.Time
@@ -24,7 +25,10 @@ type places struct {
 }
 
 func newPlaces(cfg *Config) *places {
-	p := &places{}
+	p := &places{there: cfg.CPUsNow}
+	if p.there == nil {
+		p.there = topo.Usable
+	}
 	bound := false
 	for i := range cfg.Workers {
 		var home []int
@@ -64,7 +68,7 @@ func (s *supervisor) checkPlaces() core.Time {
 // place compares where workers are with where they should be, and moves them.
 func (s *supervisor) place() error {
 	p := s.places
-	there, err := topo.Affinity()
+	there, err := p.there()
 	if err != nil {
 		return err
 	}

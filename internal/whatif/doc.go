@@ -26,6 +26,14 @@ type Study struct {
 	// Stragglers is the part of the tasks that take StragglersBy times as long as
 	// anybody expected.
 	Stragglers, StragglersBy float64
+	// Fails is the part of the attempts that come to their ends in vain, from 0 to 1,
+	// beside the jobs of the workload that failed, which always do. A task that fails is
+	// run up to Tries times in all (0 is 1), after the waits of Retry.
+	Fails float64
+	Tries int
+	Retry sim.RetryDelay
+	// Halt ends a run before its work is done.
+	Halt sim.Halt
 	// Unknown hides from the policies how long tasks take.
 	Unknown bool
 	// Due sets deadlines: a task is late when it ends more than Due times its expected
@@ -45,6 +53,10 @@ func (s *Study) Check() error {
 	switch {
 	case !part(s.Poison) || !part(s.Stragglers):
 		return fmt.Errorf("a part of %v of the tasks that are poison, and of %v that straggle: 0 to 1 are possible", s.Poison, s.Stragglers)
+	case !part(s.Fails):
+		return fmt.Errorf("a part of %v of the attempts that fail: 0 to 1 are possible", s.Fails)
+	case s.Tries < 0 || s.Tries > TriesMost:
+		return fmt.Errorf("tasks that fail are run %d times: in a simulation 1 to %d are possible", s.Tries, TriesMost)
 	case s.Stragglers > 0 && !(s.StragglersBy >= 1 && s.StragglersBy <= slowMost):
 		return fmt.Errorf("stragglers that take %v times as long: 1 to %g are possible", s.StragglersBy, float64(slowMost))
 	case !(s.Due >= 0 && s.Due <= slowMost):
@@ -55,12 +67,23 @@ func (s *Study) Check() error {
 	return s.Machine.check()
 }
 
+// TriesMost bounds how often a task is run: one that always fails would have no end.
+const TriesMost = 1000
+
 // slowMost bounds factors, so that no time overflows.
 const slowMost = 1e6
 
 // streamTasks is the stream of chance that the tasks' own faults come from: package
 // sim uses those up to 1<<32, one a process.
 const streamTasks = 1 << 33
+
+// total is how many tasks the workload is.
+func (s *Study) total() (n int) {
+	for _, j := range s.Work.Jobs {
+		n += j.CPUs
+	}
+	return n
+}
 
 // tasks gives the tasks of the workload: a job on several CPUs is one for each.
 func (s *Study) tasks() func() (sim.Task, bool) {
@@ -99,19 +122,23 @@ func (s *Study) task(j *workload.Job, chance *rand.Rand) sim.Task {
 		t.Length = sim.Span(min(float64(t.Length)*s.StragglersBy, float64(workload.LengthMax)))
 	}
 	t.Poison = s.Poison > 0 && chance.Float64() < s.Poison
+	tries := max(1, s.Tries)
+	for t.Fails < tries && (j.Failed || s.Fails > 0 && chance.Float64() < s.Fails) {
+		t.Fails++
+	}
 	return t
 }
 
 // Faulty reports whether anything is to go wrong.
 func (s *Study) Faulty() bool {
 	f := &s.Faults
-	return f.DeathsPerHour > 0 || len(f.Deaths) > 0 || len(f.Slow) > 0 || s.Poison > 0 || s.Stragglers > 0
+	return f.DeathsPerHour > 0 || len(f.Deaths) > 0 || len(f.Slow) > 0 || s.Poison > 0 || s.Stragglers > 0 || s.Fails > 0
 }
 
-// sound is the study without faults.
+// sound is the study without faults, but for the jobs of the workload that failed.
 func (s *Study) sound() *Study {
 	without := *s
-	without.Faults, without.Poison, without.Stragglers = sim.Faults{}, 0, 0
+	without.Faults, without.Poison, without.Stragglers, without.Fails = sim.Faults{}, 0, 0, 0
 	return &without
 }
 
@@ -137,6 +164,7 @@ func (s *Study) config(policy string, cpus int) (sim.Config, error) {
 	}
 	return sim.Config{
 		CPUs: machine, Seed: s.Seed, Costs: costs, Faults: s.Faults, Coherence: lines, SharedCore: s.Machine.SharedCore,
+		Tries: s.Tries, Retry: s.Retry, Halt: s.Halt, Total: s.total(),
 		Policy: func() sched.Policy {
 			p, _ := sched.New(policy, nil) // it was made once above
 			return p

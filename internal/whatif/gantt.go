@@ -9,6 +9,8 @@ const (
 	Worked = iota // a task of its own queue or the master's
 	Stole         // a task that it had taken from another worker
 	Died          // an attempt in which it died
+	Failed        // an attempt that came to its end in vain
+	Killed        // an attempt that ended with the run
 )
 
 // Span is a time in which a processor did one thing, in seconds.
@@ -33,6 +35,10 @@ func (s *Study) Gantt(policy string, cpus, rows, points int, makespan float64) (
 			switch {
 			case a.Died:
 				kind = Died
+			case a.Killed:
+				kind = Killed
+			case a.Failed:
+				kind = Failed
 			case a.Stolen:
 				kind = Stole
 			}
@@ -45,13 +51,13 @@ func (s *Study) Gantt(policy string, cpus, rows, points int, makespan float64) (
 
 // joined adds a span to those of a row. It becomes part of the last one if it lies
 // nearer than near to it and could not be told from it: it is shorter than near, unless
-// it is a death, or it is of the same kind and one of the two is short.
+// it is a death or killed, or it is of the same kind and one of the two is short.
 func joined(row []Span, s Span, near float64) []Span {
 	const short = 8 // times near
 	if n := len(row); n > 0 && s.From-row[n-1].To < near {
 		last := &row[n-1]
 		long, longLast := s.To-s.From, last.To-last.From
-		if s.Kind == last.Kind && min(long, longLast) < short*near || long < near && s.Kind != Died {
+		if s.Kind == last.Kind && min(long, longLast) < short*near || long < near && s.Kind != Died && s.Kind != Killed {
 			last.To = s.To
 			return row
 		}

@@ -16,8 +16,11 @@ type Law struct {
 }
 
 // Laws fits the laws for each policy of runs. A policy has none where too few numbers
-// of CPUs were tried, or where its runs did no work.
+// of CPUs were tried, or where its runs did no work; and none has where a run was cut short.
 func Laws(runs []Run) (laws []Law) {
+	if !Whole(runs) {
+		return nil
+	}
 	points := map[string][]usl.Point{}
 	var policies []string
 	for _, r := range runs {

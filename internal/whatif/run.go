@@ -16,7 +16,7 @@ type Run struct {
 
 	Makespan float64 `json:"makespan_s"` // until the last task ended
 	// Bound is the least that any policy could take on this machine if nothing cost
-	// anything and nothing went wrong: see bound.
+	// anything and nothing went wrong: see bound. 0 where the run was cut short.
 	Bound       float64 `json:"lower_bound_s"`
 	Utilisation float64 `json:"utilisation"` // part of the CPUs' time
 	Speedup     float64 `json:"speedup"`     // against the same policy on the fewest CPUs; 0 where there is one number
@@ -29,11 +29,18 @@ type Run struct {
 	Late     int     `json:"late"`     // ended after their deadlines
 	Memory   int64   `json:"memory_bytes"`
 
-	Done   int `json:"done"`
-	Failed int `json:"failed"` // their attempts were used up
-	Left   int `json:"left"`   // never ended, as the pool gave up
-	Deaths int `json:"deaths"`
-	// Lost is the time in attempts that died; Sound is how long the run would have
+	Done     int  `json:"done"`
+	Failed   int  `json:"failed"`    // their attempts were used up, or nothing was tried again any more
+	Poisoned int  `json:"poisoned"`  // of these: killed their workers
+	Killed   int  `json:"killed"`    // when the run halted
+	Left     int  `json:"left"`      // none of these, as the pool gave up or the run halted
+	NotBegun int  `json:"not_begun"` // of these: the others were to be tried again, or ran when the pool gave up
+	GaveUp   bool `json:"gave_up"`
+	Deaths   int  `json:"deaths"`
+	// HaltedAt is when the halt rule was met.
+	Halted   bool    `json:"halted"`
+	HaltedAt float64 `json:"halted_at_s"`
+	// Lost is the time in attempts that came to nothing; Sound is how long the run would have
 	// taken if nothing had gone wrong, 0 where nothing was to.
 	Lost  float64 `json:"lost_s"`
 	Sound float64 `json:"makespan_without_faults_s"`
@@ -140,8 +147,8 @@ func (s *Study) Run(policy string, cpus int) (Run, error) {
 	}
 	var waits, slowdowns []float64
 	c.Ended = func(a sim.Attempt) {
-		if a.Died {
-			return
+		if a.Died || a.Killed || a.Failed && a.Number < s.Tries {
+			return // the task has not come to its end
 		}
 		waits = append(waits, float64(a.Began-a.Submitted)/second)
 		if a.Length > 0 {
@@ -163,8 +170,16 @@ func (s *Study) Run(policy string, cpus int) (Run, error) {
 	run := Run{
 		Policy: policy, CPUs: cpus, Makespan: float64(r.Makespan) / second, Bound: least.makespan() / second,
 		Utilisation: r.Utilisation(), Fairness: jain(slowdowns), Wait: spread(waits), Slowdown: spread(slowdowns),
-		Late: r.Late, Memory: r.Memory, Done: r.Done, Failed: r.Failed, Left: r.Left, Lost: float64(r.Lost) / second,
+		Late: r.Late, Memory: r.Memory, Done: r.Done, Failed: r.Failed, Poisoned: r.Poisoned, Killed: r.Killed,
+		Left: s.total() - r.Done - r.Failed - r.Killed, GaveUp: r.GaveUp, Halted: r.Halted, Lost: float64(r.Lost) / second,
 		Events: r.Events, Trace: fmt.Sprintf("%016x", r.Hash),
+	}
+	run.NotBegun = run.Left - (r.Left - r.Unbegun) // what was not submitted was not begun
+	if r.Halted {
+		run.HaltedAt = float64(r.HaltedAt) / second
+	}
+	if run.Cut() {
+		run.Bound = 0
 	}
 	if s.Coherence {
 		run.Lines = newLines(&r.Traffic)
@@ -194,9 +209,22 @@ func (s *Study) priced(run *Run) error {
 	return err
 }
 
+// Cut reports whether the halt rule cut the run short, so that its times are those of a
+// part of the work.
+func (r *Run) Cut() bool { return r.Halted && r.Killed+r.Left > 0 }
+
+// Whole reports whether no run was cut short, so that their times compare.
+func Whole(runs []Run) bool {
+	return !slices.ContainsFunc(runs, func(r Run) bool { return r.Cut() })
+}
+
 // SpeedUp fills in the speed-ups of runs, each against the one of the same policy on
-// the fewest CPUs; but for policies of which there is one number of CPUs only.
+// the fewest CPUs; but for policies of which there is one number of CPUs only, and where
+// a run was cut short.
 func SpeedUp(runs []Run) {
+	if !Whole(runs) {
+		return
+	}
 	fewest, most := map[string]Run{}, map[string]int{}
 	for _, r := range runs {
 		if f, seen := fewest[r.Policy]; !seen || r.CPUs < f.CPUs {

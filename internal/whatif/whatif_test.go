@@ -9,6 +9,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/tutti-run/tutti/internal/core"
 	"github.com/tutti-run/tutti/internal/workload"
 	"github.com/tutti-run/tutti/sched"
 	"github.com/tutti-run/tutti/sim"
@@ -192,6 +193,58 @@ func TestWhatFailuresCost(t *testing.T) {
 	}
 }
 
+// A halt rule counts tasks of all the workload, jobs on several CPUs as many; what it
+// leaves is told apart, and times of a part of the work are compared with nothing.
+func TestHalts(t *testing.T) {
+	t.Parallel()
+	s := of(1, 1, 4, 2, 1, 1)
+	s.Work.Jobs[1].Failed, s.Work.Jobs[5].CPUs = true, 5 // ten tasks
+	s.Work.Jobs[5].At = sim.Time(3 * sim.Second)
+	rule := func(text string) {
+		var err error
+		if s.Halt, err = core.ParseHalt(text); err != nil {
+			t.Fatal(err)
+		}
+	}
+	rule("now,fail=10%") // met at 1 s by the first that fails, when another has just begun
+	r := run(t, s, "aged-priority", 2)
+	if r.Done != 1 || r.Failed != 1 || r.Killed != 1 || r.Left != 7 || r.NotBegun != 7 || !r.Halted || !near(r.HaltedAt, 1) || !near(r.Makespan, 1) || r.Bound != 0 {
+		t.Errorf("%+v", r)
+	}
+	rule("now,done=30%")
+	if r := run(t, s, "aged-priority", 2); r.Done != 2 || r.Failed != 1 || r.Killed != 1 || r.Left != 6 || !near(r.HaltedAt, 3) || !near(r.Lost, 1+2) || !r.Cut() {
+		t.Errorf("%+v", r)
+	}
+	s.Tries, s.Retry = 2, sim.RetryDelay{First: 100 * sim.Second, Most: 100 * sim.Second}
+	rule("soon,success=20%")
+	if r := run(t, s, "aged-priority", 2); r.Done != 3 || r.Failed != 0 || r.Left != 7 || r.NotBegun != 6 || !near(r.HaltedAt, 3) {
+		t.Errorf("one is to be tried again: %+v", r)
+	}
+	s.Tries = 1
+	runs := []Run{run(t, s, "locality", 1), run(t, s, "locality", 2)}
+	if SpeedUp(runs); Whole(runs) || runs[1].Speedup != 0 || Laws(runs) != nil {
+		t.Errorf("%+v", runs)
+	}
+	rule("soon,done=100%")
+	if r := run(t, s, "locality", 2); !r.Halted || r.Cut() || r.Bound == 0 || !Whole([]Run{r}) {
+		t.Errorf("halted when all was done: %+v", r)
+	}
+}
+
+// Of attempts that fail by chance a task has as many as are drawn, none too many.
+func TestFailing(t *testing.T) {
+	t.Parallel()
+	s := &Study{Work: drawn(t, 10_000, "const:1ms", 0), Fails: 0.1, Tries: 2, Machine: Machine{Costs: UsualCosts}}
+	r := run(t, s, "", 4)
+	if r.Done+r.Failed != 10_000 || r.Failed < 60 || r.Failed > 140 || !(r.Lost > 0.9 && r.Lost < 1.3) || !(r.Sound < r.Makespan) || !s.Faulty() {
+		t.Errorf("a hundredth should fail: %+v", r)
+	}
+	s.Fails, s.Tries = 1, 3
+	if r := run(t, s, "", 4); r.Failed != 10_000 || r.Done != 0 || !near(r.Lost, 30.0009) {
+		t.Errorf("all fail: %+v", r)
+	}
+}
+
 // With nothing in common between tasks the laws find nothing serial; with a submitter
 // that all wait for they do.
 func TestSpeedUpAndLaws(t *testing.T) {
@@ -367,6 +420,8 @@ func TestImpossibleStudies(t *testing.T) {
 		"0 to 1 are possible":         func(s *Study) { s.Poison = 2 },
 		"NaN that straggle":           func(s *Study) { s.Stragglers = math.NaN() },
 		"stragglers that take 0":      func(s *Study) { s.Stragglers = 0.5 },
+		"a part of 1.5 of the":        func(s *Study) { s.Fails = 1.5 },
+		"1 to 1000 are possible":      func(s *Study) { s.Tries = 1001 },
 		"due after -1":                func(s *Study) { s.Due = -1 },
 		"-1 attempts":                 func(s *Study) { s.Attempts = -1 },
 		"starting a process takes -1": func(s *Study) { s.Machine.Costs.Process = -1 },

@@ -19,6 +19,7 @@ type Job struct {
 	Expected sim.Span // what its submitter believed; 0 unknown
 	CPUs     int      // that it used at once, 1 or more
 	Memory   int64    // bytes on each CPU; 0 unknown
+	Failed   bool     // it did, and will
 }
 
 // Workload is jobs by their time of submission.
@@ -35,7 +36,7 @@ type Workload struct {
 
 // Limits of a workload.
 const (
-	// JobsMax bounds the jobs, and so the memory that they take: 40 bytes each.
+	// JobsMax bounds the jobs, and so the memory that they take: 48 bytes each.
 	JobsMax = 50_000_000
 	// TasksMax bounds the tasks: a job is as many as it used CPUs.
 	TasksMax = 200_000_000

@@ -11,7 +11,7 @@ import (
 )
 
 // ReadJobLog reads a job log, with GNU parallel's columns: a command a line, of which
-// only how long it ran counts. All are there at the start, in the order of the log, as
+// only counts how long it ran and whether it failed. All are there at the start, in the order of the log, as
 // the inputs of a run are. Broken lines are an error, or with skipBad are counted.
 func ReadJobLog(in io.Reader, name string, skipBad bool) (*Workload, error) {
 	w := &Workload{Name: name, Commands: true}
@@ -27,11 +27,11 @@ func ReadJobLog(in io.Reader, name string, skipBad bool) (*Workload, error) {
 		if err != nil {
 			return &badLine{err}
 		}
-		j, err := Ran(e.Runtime)
+		length, err := span(e.Runtime.Seconds())
 		if err != nil {
 			return &badLine{err}
 		}
-		return w.add(j)
+		return w.add(Job{Length: length, Expected: length, CPUs: 1, Failed: !e.OK()})
 	})
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", name, err)
@@ -42,20 +42,14 @@ func ReadJobLog(in io.Reader, name string, skipBad bool) (*Workload, error) {
 // IsJobLog reports whether a file that begins so is a job log.
 func IsJobLog(begin []byte) bool { return bytes.HasPrefix(begin, []byte("Seq\tHost\tStarttime\t")) }
 
-// Ran is the job of a command that took so long.
-func Ran(took time.Duration) (Job, error) {
-	length, err := span(took.Seconds())
-	return Job{Length: length, Expected: length, CPUs: 1}, err
-}
-
-// FromRun makes a workload of a recorded run, of whose jobs it is told how long each
-// took, in the order in which they ended.
-func FromRun(name string, jobs []time.Duration) *Workload {
+// FromRun makes a workload of a recorded run, of whose jobs it is told in the order in
+// which they ended.
+func FromRun(name string, jobs []journal.Job) *Workload {
 	w := &Workload{Name: name, Commands: true}
-	for _, took := range jobs {
+	for i := range jobs {
 		// The clock may have been set back while a job ran.
-		length := sim.Span(min(max(took, 0), time.Duration(LengthMax)))
-		w.Jobs = append(w.Jobs, Job{Length: length, Expected: length, CPUs: 1})
+		length := sim.Span(min(max(jobs[i].Runtime, 0), time.Duration(LengthMax)))
+		w.Jobs = append(w.Jobs, Job{Length: length, Expected: length, CPUs: 1, Failed: !jobs[i].OK() || jobs[i].How != ""})
 	}
 	return w
 }

@@ -38,6 +38,9 @@ type Record struct {
 	ThinkTime       float64 // 18: s from the end of that to its own submission
 }
 
+// swfFailed is the status of a job that failed.
+const swfFailed = 0
+
 // swfFields is how many a record has.
 const swfFields = 18
 
@@ -114,7 +117,7 @@ func (r *Record) job() (j Job, ok bool, err error) {
 	if memory > memoryMax>>10 {
 		return j, false, fmt.Errorf("it used %d KiB of memory on each processor: at most %d are possible", memory, memoryMax>>10)
 	}
-	j.At, j.CPUs, j.Memory = sim.Time(at), int(max(cpus, 1)), memory<<10
+	j.At, j.CPUs, j.Memory, j.Failed = sim.Time(at), int(max(cpus, 1)), memory<<10, r.Status == swfFailed
 	return j, true, nil
 }
 
@@ -151,6 +154,9 @@ func ReadSWF(in io.Reader, name string, skipBad bool) (*Workload, Header, error)
 		}
 		return w.add(j)
 	})
+	if _, broken := errors.AsType[*badLine](err); broken && len(w.Jobs)+w.NoLength == 0 {
+		err = fmt.Errorf("%w; is it a job log, or a trace in the Standard Workload Format, at all?", err)
+	}
 	if err != nil {
 		return nil, nil, fmt.Errorf("%s: %w", name, err)
 	}

@@ -23,7 +23,7 @@ const trace = `; Version: 2.2
   3     30   -1    5   -1     -1    -1    2   -1   -1  1   1  2  3  1  1  1  7
   2      0   -1   -1   -1     -1    -1    1   -1   -1  5   1  2  3  1  1 -1 -1
 
-  4     20   -1    0    1     -1    -1   -1   -1   -1  1   1  2  3  1  1 -1 -1
+  4     20   -1    0    1     -1    -1   -1   -1   -1  0   1  2  3  1  1 -1 -1
 `
 
 func TestRecordHasAllFields(t *testing.T) {
@@ -49,7 +49,7 @@ func TestSWF(t *testing.T) {
 	s := sim.Second
 	want := []Job{
 		{At: sim.Time(10 * s), Length: 20 * s, Expected: 60 * s, CPUs: 4, Memory: 1 << 20},
-		{At: sim.Time(20 * s), CPUs: 1},
+		{At: sim.Time(20 * s), CPUs: 1, Failed: true},
 		{At: sim.Time(30 * s), Length: 5 * s, CPUs: 2},
 	}
 	if !reflect.DeepEqual(w.Jobs, want) || w.NoLength != 1 || w.Bad != 0 || len(w.Notes) != 1 || !w.Commands {
@@ -67,7 +67,7 @@ func TestJobLog(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := []Job{{Length: sim.Second / 4, Expected: sim.Second / 4, CPUs: 1}, {Length: sim.Second, Expected: sim.Second, CPUs: 1}}
+	want := []Job{{Length: sim.Second / 4, Expected: sim.Second / 4, CPUs: 1}, {Length: sim.Second, Expected: sim.Second, CPUs: 1, Failed: true}}
 	if !reflect.DeepEqual(w.Jobs, want) || !w.Commands {
 		t.Errorf("%+v", w)
 	}
@@ -97,7 +97,7 @@ func TestBrokenLines(t *testing.T) {
 	}
 	for text, says := range map[string]string{
 		"":            "there are no jobs in it that ran (0 broken lines, 0 of unknown length)",
-		"hello\n":     "line 1: 1 fields",
+		"hello\n":     "line 1: 1 fields, and a record has 18; --skip-bad passes over such lines; is it a job log",
 		"Seq\tHost\n": "line 1: 2 fields",
 		"\x1f\x8b":    "f: ",
 	} {
