@@ -45,24 +45,13 @@ func (f *Func[In, Out]) inPlace(ctx context.Context, p *Pool, spec *engine.Spec,
 	})
 	switch {
 	case !ok:
-		return f.plainCall(ctx, in, o)
+		return out, fmt.Errorf("%w, and %d calls already run in place of the tasks that make them: give the pool more Config.Tasks, or Config.Memory", ErrFull, engine.InPlaceMax)
 	case !ran && ctx.Err() != nil:
 		return out, context.Cause(ctx)
 	case !ran:
 		return f.result(res)
 	}
 	return out, err
-}
-
-// plainCall is inPlace where no more calls can be told apart: nobody but the
-// function itself looks at its time limit.
-func (f *Func[In, Out]) plainCall(ctx context.Context, in In, o *options) (Out, error) {
-	if o.timeout > 0 {
-		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeout(ctx, o.timeout)
-		defer cancel()
-	}
-	return f.call(ctx, in, 1, o)
 }
 
 // call calls the function; what comes too late is an error, whatever it is.

@@ -52,8 +52,7 @@ func (o *options) apply(opts []Option) {
 // context.DeadlineExceeded. 0 is no limit.
 //
 // That holds, too, for a call within a task that finds no room in the pool and runs
-// in place. Only where 64 such calls of a pool run already is the next a plain call
-// of the function: then its context ends, but nobody kills it.
+// in place.
 func Timeout(d time.Duration) Option { return func(o *options) { o.timeout = d } }
 
 // Retries sets how often a task is run again after its worker died of it; 0
@@ -81,8 +80,7 @@ func Retries(n int) Option {
 //   - calls with a context that is not the task's, nor derived from it;
 //   - goroutines: those that a function leaves behind when it returns, and those of a
 //     task that wait for nothing while another of its goroutines waits for a call;
-//   - while it waits for a call, what only its group takes (Config.Groups);
-//   - calls in a full pool beyond the 64 that have limits of their own.
+//   - while it waits for a call, what only its group takes (Config.Groups).
 func AtMostOnce() Option { return func(o *options) { o.atMostOnce = true } }
 
 // Contained says of tasks that run AtMostOnce that they cannot harm their worker,

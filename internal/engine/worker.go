@@ -236,7 +236,7 @@ func (w *Worker) passOn(q, class int) {
 func (w *Worker) rob(victim, class int) (leaf int, batch uint64) {
 	b := &w.m.slot[victim]
 	leaf = int(b.batchLeaf.Load())
-	if leaf<<6 >= len(w.m.words) {
+	if leaf<<6 >= w.m.Geometry.Tasks {
 		return 0, 0
 	}
 	for set := b.batchBits.Load(); set != 0; {
