@@ -35,6 +35,9 @@ func (f *Func[In, Out]) inPlace(ctx context.Context, p *Pool, spec *engine.Spec,
 	if !p.sub.Takes(p.numbers[f.name]) {
 		return out, fmt.Errorf("%w, and %s cannot run in place of the task that calls it, since another group takes it: give the pool more Config.Tasks", ErrFull, f.name)
 	}
+	if o.atMostOnce && !o.contained && spec.Caller == nil {
+		return out, fmt.Errorf("%w, and %s cannot run at most once in place of a goroutine that no running task has started: give the pool more Config.Tasks", ErrFull, f.name)
+	}
 	res, ran, ok := p.sub.InPlace(ctx, spec, b, func(r *engine.Run) {
 		t := newTask(r)
 		defer t.end()

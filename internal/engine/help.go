@@ -74,7 +74,12 @@ func (w *Worker) runNested(h *wait, index uint32, seen Word, want bool) (refused
 	if !ok {
 		return refused
 	}
-	defer below.end() // also when the task ends the goroutine by runtime.Goexit
+	before := getLabels()
+	setLabels(below.label.raw)
+	defer func() { // also when the task ends the goroutine by runtime.Goexit
+		setLabels(before)
+		below.end(w)
+	}()
 	at(PointBegun)
 	r := w.runs.Get().(*Run)
 	r.caller.Store(below)

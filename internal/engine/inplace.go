@@ -133,10 +133,13 @@ func (w *Worker) runInPlace(ctx context.Context, index uint32, t *Spec, run Hand
 	at(PointBegun)
 	r := &Run{w: w, index: index, word: word, desc: &m.descs[index]}
 	r.caller.Store(below)
+	before := getLabels()
+	setLabels(below.label.raw)
 	defer func() {
 		r.Close()
+		setLabels(before)
 		m.freed(index)
-		below.end()
+		below.end(w)
 	}()
 	if m.head.findings.Load() != 0 {
 		if f := w.known(r); f != nil {

@@ -39,7 +39,8 @@ type Worker struct {
 	free  chan int // lanes that run nothing; several lanes only
 
 	inside exclusion // of what runs in this worker
-	top    Caller    // what has the worker to itself but for its own calls: the only lane's tasks, one after another
+	labels labels
+	top    Caller // what has the worker to itself but for its own calls: the only lane's tasks, one after another
 
 	activeMu sync.Mutex
 	active   map[TaskID]func(timedOut bool) // running tasks that asked to be told of their end
@@ -72,12 +73,14 @@ func newWorker(m *memory, slot int, policy, subPolicy sched.Policy, handlers []H
 	w.heap = w.sub.heap
 	w.sub.worker = w
 	w.top.below = &w.inside
+	w.labels.give(&w.top)
 	w.runs.New = func() any { return &Run{w: w} }
 	return w
 }
 
 // loop takes and runs tasks one after another until the worker is to leave.
 func (w *Worker) loop() {
+	setLabels(w.top.label.raw)
 	r := &Run{w: w, single: true}
 	r.caller.Store(&w.top)
 	ended := false
