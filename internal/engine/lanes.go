@@ -65,7 +65,8 @@ func (w *Worker) start(lane int, index uint32) {
 	}
 }
 
-// startAlone runs a task when all lanes are free, and keeps them until it has ended.
+// startAlone runs a task when all lanes are free, and keeps them until it has ended. It
+// reports whether it ran it.
 func (w *Worker) startAlone(lane int, index uint32, word Word) bool {
 	for range w.lanes - 1 {
 		<-w.free
@@ -89,13 +90,8 @@ func (w *Worker) startAlone(lane int, index uint32, word Word) bool {
 // beginAlone claims a task that is to run alone when nothing runs any more, on no lane
 // and in no call of a goroutine that is no task's.
 func (w *Worker) beginAlone(index uint32, word Word) (running Word, ok bool) {
-	for range w.lanes {
-		w.waitBegins()
-		defer w.waitEnds()
-	}
 	e := &w.inside
-	wanted := func() bool { return !w.leaving() && word.same(Word(w.m.words[index].Load())) }
-	e.await(wanted, func() bool {
+	admit := func() bool {
 		if !e.state.Isolate() {
 			return false
 		}
@@ -103,7 +99,15 @@ func (w *Worker) beginAlone(index uint32, word Word) (running Word, ok bool) {
 			e.state.Rejoin()
 		}
 		return true
-	})
+	}
+	if e.await(func() bool { return false }, admit) {
+		return running, ok // the usual case
+	}
+	for range w.lanes {
+		w.waitBegins()
+		defer w.waitEnds()
+	}
+	e.await(func() bool { return !w.leaving() && word.same(Word(w.m.words[index].Load())) }, admit)
 	return running, ok
 }
 
