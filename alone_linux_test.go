@@ -7,6 +7,7 @@ import (
 	"maps"
 	"os"
 	"runtime"
+	"runtime/pprof"
 	"slices"
 	"strings"
 	"sync"
@@ -24,6 +25,15 @@ type Kin struct {
 	Depth int    // of those below it
 	How   string // it calls them
 	Twin  bool   // every other generation is of another function
+	Blind bool   // its calls are made with a context that is no task's
+}
+
+// call is the context that k makes its calls with.
+func (k Kin) call(ctx context.Context) context.Context {
+	if k.Blind {
+		return context.Background()
+	}
+	return ctx
 }
 
 // of is the function of a task of a family.
@@ -120,7 +130,7 @@ func init() { // a function that calls itself cannot be its own initial value
 	MeetKin, MeetTwin = tutti.NewFunc("test.meetkin", meet), tutti.NewFunc("test.meettwin", meet)
 	MeetFamily = tutti.NewFunc("test.meetfamily", func(ctx context.Context, n int) (int, error) {
 		how := slices.Sorted(maps.Keys(kinCalls))
-		return meet(ctx, Kin{Path: fmt.Sprint("f", n, "/"), Depth: 2, How: how[n%len(how)]})
+		return meet(ctx, Kin{Path: fmt.Sprint("f", n, "/"), Depth: 2, How: how[n/2%len(how)], Blind: n%2 == 1})
 	})
 }
 
@@ -130,7 +140,7 @@ var kinCalls = map[string]func(context.Context, Kin) (int, error){
 	"call": func(ctx context.Context, k Kin) (sum int, err error) {
 		for i := range kinChildren {
 			c, opts := k.child(i)
-			n, e := c.of().Call(ctx, tutti.FromContext(ctx), c, opts...)
+			n, e := c.of().Call(k.call(ctx), tutti.FromContext(ctx), c, opts...)
 			sum, err = sum+n, errors.Join(err, e)
 		}
 		return sum, err
@@ -139,36 +149,26 @@ var kinCalls = map[string]func(context.Context, Kin) (int, error){
 		var all []*tutti.Future[int]
 		for i := range kinChildren {
 			c, opts := k.child(i)
-			f, err := c.of().Go(ctx, tutti.FromContext(ctx), c, opts...)
+			f, err := c.of().Go(k.call(ctx), tutti.FromContext(ctx), c, opts...)
 			if err != nil {
 				return 0, err
 			}
 			all = append(all, f)
 		}
 		for _, f := range all {
-			n, e := f.Wait(ctx)
+			n, e := f.Wait(k.call(ctx))
 			sum, err = sum+n, errors.Join(err, e)
 		}
 		return sum, err
 	},
-	"crowd": func(ctx context.Context, k Kin) (int, error) {
-		var sum atomic.Int64
-		var errs [kinChildren]error
-		var crowd sync.WaitGroup
-		for i := range kinChildren {
-			crowd.Go(func() {
-				c, opts := k.child(i)
-				n, err := c.of().Call(ctx, tutti.FromContext(ctx), c, opts...)
-				sum.Add(int64(n))
-				errs[i] = err
-			})
-		}
-		crowd.Wait()
-		return int(sum.Load()), errors.Join(errs[:]...)
+	"crowd": kinCrowd,
+	"labels": func(ctx context.Context, k Kin) (n int, err error) {
+		pprof.Do(ctx, pprof.Labels("kin", k.Path), func(ctx context.Context) { n, err = kinCrowd(ctx, k) })
+		return n, err
 	},
 	"map": func(ctx context.Context, k Kin) (int, error) {
 		c, opts := k.child(0)
-		return tutti.Reduce(ctx, tutti.FromContext(ctx), c.of(), func(yield func(Kin) bool) {
+		return tutti.Reduce(k.call(ctx), tutti.FromContext(ctx), c.of(), func(yield func(Kin) bool) {
 			for i := range kinChildren {
 				each := c
 				each.Path += fmt.Sprint(i, "/")
@@ -180,6 +180,22 @@ var kinCalls = map[string]func(context.Context, Kin) (int, error){
 	},
 }
 
+func kinCrowd(ctx context.Context, k Kin) (int, error) {
+	var sum atomic.Int64
+	var errs [kinChildren]error
+	var crowd sync.WaitGroup
+	for i := range kinChildren {
+		crowd.Go(func() {
+			c, opts := k.child(i)
+			n, err := c.of().Call(k.call(ctx), tutti.FromContext(ctx), c, opts...)
+			sum.Add(int64(n))
+			errs[i] = err
+		})
+	}
+	crowd.Wait()
+	return int(sum.Load()), errors.Join(errs[:]...)
+}
+
 // kinFamily is how many tasks a family of depth 2 has.
 const kinFamily = 1 + kinChildren + kinChildren*kinChildren
 
@@ -188,7 +204,7 @@ func families(t *testing.T, pool *tutti.Pool, n int, k Kin) (all []*tutti.Future
 	t.Helper()
 	k.Depth = 2
 	for i := range n {
-		k.Path = fmt.Sprint(k.How, i, "/")
+		k.Path = fmt.Sprint(k.How, i, k.Blind, "/")
 		f, err := k.of().Go(t.Context(), pool, k, tutti.Retries(100))
 		if err != nil {
 			t.Fatal(err)
@@ -208,17 +224,22 @@ func whole(t *testing.T, all []*tutti.Future[int]) {
 }
 
 // Calls that run at most once run beside nothing else in their process, but for
-// those that wait for them and those that they call, however many callers there are
-// and in however many goroutines they call; and none waits for ever.
+// those that wait for them and those that they call, however many callers there are,
+// in however many goroutines they call, and whatever their context says of the caller;
+// and none waits for ever.
 func TestNestedAtMostOnceRunsAlone(t *testing.T) {
 	t.Parallel()
 	for _, lanes := range []int{1, 2, 8} {
 		for how := range kinCalls {
-			t.Run(fmt.Sprint(lanes, " ", how), func(t *testing.T) {
-				t.Parallel()
-				pool := open(t, tutti.Config{Workers: 1 + lanes%2, TasksPerWorker: lanes})
-				whole(t, families(t, pool, 2*lanes+2, Kin{How: how}))
-			})
+			for _, workers := range []int{1, 2} {
+				t.Run(fmt.Sprint(lanes, " ", how, " ", workers), func(t *testing.T) {
+					t.Parallel()
+					pool := open(t, tutti.Config{Workers: workers, TasksPerWorker: lanes})
+					whole(t, families(t, pool, 2*lanes+2, Kin{How: how, Blind: true}))
+					mixed := families(t, pool, lanes+1, Kin{How: how, Blind: true})
+					whole(t, append(mixed, families(t, pool, lanes+1, Kin{How: how})...))
+				})
+			}
 		}
 	}
 }
@@ -232,6 +253,7 @@ func TestAtMostOnceRunsAloneInGroups(t *testing.T) {
 	}})
 	for _, how := range []string{"call", "go"} {
 		whole(t, families(t, pool, 4, Kin{How: how, Twin: true}))
+		whole(t, families(t, pool, 4, Kin{How: how, Twin: true, Blind: true}))
 	}
 }
 
@@ -267,7 +289,7 @@ func TestAtMostOnceRunsAloneBesideKills(t *testing.T) {
 			t.Parallel()
 			pool := open(t, tutti.Config{Workers: 2, TasksPerWorker: lanes, MaxRestarts: 1000, Stderr: new(lines)})
 			for round := range 6 {
-				all := families(t, pool, 2*lanes, Kin{How: []string{"call", "crowd"}[round%2]})
+				all := families(t, pool, 2*lanes, Kin{How: []string{"call", "crowd"}[round%2], Blind: round%4 > 1})
 				kill(t, pool, round%2)
 				for _, f := range all {
 					if _, err := f.Wait(t.Context()); err != nil && strings.Contains(err.Error(), "alone") {

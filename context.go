@@ -184,7 +184,7 @@ func (t *task) Value(key any) any {
 	case poolKey:
 		return workerPool(t.run)
 	}
-	return nil
+	return t.run.LabelValue(t.id, key)
 }
 
 func taskOf(ctx context.Context) *task {

@@ -106,10 +106,22 @@ func (f *Func[In, Out]) spec(ctx context.Context, p *Pool, o *options) (engine.S
 	}
 	if p.master == nil {
 		if t := taskOf(ctx); t != nil {
-			s.Parent, s.Caller = t.id, t.run.Caller(t.id)
+			s.Parent = t.id
 		}
+		s.Caller = p.caller(ctx)
 	}
 	return s, nil
+}
+
+// caller is the task of this worker that calls or waits, as its context says or else
+// its goroutine; nil when it is none.
+func (p *Pool) caller(ctx context.Context) *engine.Caller {
+	if t := taskOf(ctx); t != nil {
+		if c := t.run.Caller(t.id); c != nil {
+			return c
+		}
+	}
+	return p.sub.Whose()
 }
 
 // Call runs the function on in in a worker and returns its result. When ctx

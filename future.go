@@ -81,8 +81,8 @@ func (f *Future[Out]) Wait(ctx context.Context) (Out, error) {
 	}
 	defer f.pool.leave()
 	var c *engine.Caller
-	if t := taskOf(ctx); t != nil && f.pool.master == nil {
-		c = t.run.Caller(t.id)
+	if f.pool.master == nil {
+		c = f.pool.caller(ctx)
 	}
 	r, err := f.pending.Wait(ctx, c)
 	if _, _, collected := f.pending.Collected(); !collected && err != nil && ctx.Err() != nil && f.pool.sub.Err() == nil {

@@ -35,6 +35,9 @@ func (f *Func[In, Out]) inPlace(ctx context.Context, p *Pool, spec *engine.Spec,
 	if !p.sub.Takes(p.numbers[f.name]) {
 		return out, fmt.Errorf("%w, and %s cannot run in place of the task that calls it, since another group takes it: give the pool more Config.Tasks", ErrFull, f.name)
 	}
+	if o.atMostOnce && !o.contained && spec.Caller == nil {
+		return out, fmt.Errorf("%w, and %s cannot run at most once in place of a goroutine that no running task has started: give the pool more Config.Tasks", ErrFull, f.name)
+	}
 	res, ran, ok := p.sub.InPlace(ctx, spec, b, func(r *engine.Run) {
 		t := newTask(r)
 		defer t.end()
@@ -45,24 +48,13 @@ func (f *Func[In, Out]) inPlace(ctx context.Context, p *Pool, spec *engine.Spec,
 	})
 	switch {
 	case !ok:
-		return f.plainCall(ctx, in, o)
+		return out, fmt.Errorf("%w, and %d calls already run in place of the tasks that make them: give the pool more Config.Tasks, or Config.Memory", ErrFull, engine.InPlaceMax)
 	case !ran && ctx.Err() != nil:
 		return out, context.Cause(ctx)
 	case !ran:
 		return f.result(res)
 	}
 	return out, err
-}
-
-// plainCall is inPlace where no more calls can be told apart: nobody but the
-// function itself looks at its time limit.
-func (f *Func[In, Out]) plainCall(ctx context.Context, in In, o *options) (Out, error) {
-	if o.timeout > 0 {
-		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeout(ctx, o.timeout)
-		defer cancel()
-	}
-	return f.call(ctx, in, 1, o)
 }
 
 // call calls the function; what comes too late is an error, whatever it is.

@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -72,8 +74,7 @@ var DiveFull = tutti.NewFunc("test.divefull", func(ctx context.Context, d Dive) 
 	return dive.Call(ctx, tutti.FromContext(ctx), d)
 })
 
-// In a full pool calls have limits of their own to any depth that the reserve
-// allows; deeper ones run all the same, and give back what there is.
+// In a full pool calls have limits of their own to any depth.
 func TestDeepCallsInAFullPool(t *testing.T) {
 	t.Parallel()
 	pool := open(t, tutti.Config{Workers: 1, Tasks: 64, Grace: 20 * time.Millisecond, MaxRestarts: 100, Stderr: new(lines)})
@@ -81,11 +82,81 @@ func TestDeepCallsInAFullPool(t *testing.T) {
 		for _, c := range []struct {
 			dive Dive
 			want string
-		}{{Dive{100, ""}, "there"}, {Dive{1, "spin"}, "late below 1"}, {Dive{20, "spin"}, "late below 1"}, {Dive{60, "spin"}, "late below 1"}} {
+		}{{Dive{100, ""}, "there"}, {Dive{1, "spin"}, "late below 1"}, {Dive{20, "spin"}, "late below 1"}, {Dive{200, "spin"}, "late below 1"}, {Dive{1000, ""}, "there"}} {
 			if got, err := DiveFull.Call(t.Context(), pool, c.dive); got != c.want || err != nil {
 				t.Errorf("%+v: %q, %v", c.dive, got, err)
 			}
 		}
+	}
+}
+
+// rally is where the calls of a crowd wait until all are there.
+var rally = struct {
+	sync.Mutex
+	here int
+	all  chan struct{}
+}{all: make(chan struct{})}
+
+const crowdSize, crowdSpins = 200, 137
+
+// JoinCrowd waits until all others have come, and then one of them never returns.
+var JoinCrowd = tutti.NewFunc("test.joincrowd", func(ctx context.Context, n int) (int, error) {
+	if info, _ := tutti.Info(ctx); info.Worker == 0 {
+		return 0, errors.New("it is no task")
+	}
+	rally.Lock()
+	if n != crowdSpins { // it comes only once
+		rally.here++
+	}
+	if rally.here == crowdSize-1 {
+		close(rally.all)
+		rally.here++
+	}
+	rally.Unlock()
+	<-rally.all
+	if n == crowdSpins {
+		spinForever()
+	}
+	return n, nil
+})
+
+// CrowdFull has a crowd of calls run in place at the same time, and returns which fail.
+var CrowdFull = tutti.NewFunc("test.crowdfull", func(ctx context.Context, _ int) (late []int, err error) {
+	if err := fill(ctx); err != nil {
+		return nil, err
+	}
+	var errs [crowdSize]error
+	var crowd sync.WaitGroup
+	for i := range crowdSize {
+		crowd.Go(func() {
+			limit := time.Hour
+			if i == crowdSpins {
+				limit = 200 * time.Millisecond
+			}
+			n, err := JoinCrowd.Call(ctx, tutti.FromContext(ctx), i, tutti.Timeout(limit))
+			if errs[i] = err; err == nil && n != i {
+				errs[i] = fmt.Errorf("%d in place of %d", n, i)
+			}
+		})
+	}
+	crowd.Wait()
+	for i, err := range errs {
+		if errors.Is(err, context.DeadlineExceeded) {
+			late = append(late, i)
+		} else if err != nil {
+			return nil, err
+		}
+	}
+	return late, nil
+})
+
+// Of many calls that run in place at once exactly the one that never returns fails.
+func TestManyCallsInAFullPool(t *testing.T) {
+	t.Parallel()
+	pool := open(t, tutti.Config{Workers: 1, Tasks: 64, Grace: 20 * time.Millisecond, MaxRestarts: 100, Stderr: new(lines)})
+	late, err := CrowdFull.Call(t.Context(), pool, 0)
+	if want := []int{crowdSpins}; !slices.Equal(late, want) || err != nil {
+		t.Errorf("late are %v, want %v; %v", late, want, err)
 	}
 }
 

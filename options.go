@@ -52,8 +52,7 @@ func (o *options) apply(opts []Option) {
 // context.DeadlineExceeded. 0 is no limit.
 //
 // That holds, too, for a call within a task that finds no room in the pool and runs
-// in place. Only where 64 such calls of a pool run already is the next a plain call
-// of the function: then its context ends, but nobody kills it.
+// in place.
 func Timeout(d time.Duration) Option { return func(o *options) { o.timeout = d } }
 
 // Retries sets how often a task is run again after its worker died of it; 0
@@ -75,14 +74,22 @@ func Retries(n int) Option {
 // ended or waits itself, and none of that goes on before it has ended. So such a call
 // must not need anything of a task that runs on until the call has ended.
 //
+// Whose a call is says its context or, where that is no task's, the goroutine that
+// makes it: those that a task starts, and those that they start, are the task's. They
+// are known by a profiler label, "tutti.task", which labels that are added by a context
+// derived from the task's leave in its place. A goroutine without it, started by an
+// init function for example, is no task's: what it calls at most once begins when a
+// worker has nothing else to run, so a task must not wait for that; and in a full
+// pool it fails with ErrFull.
+//
 // Not kept apart from it are
 //   - the calls that it makes itself;
 //   - tasks that are asked to end: they go on, so that they can;
-//   - calls with a context that is not the task's, nor derived from it;
-//   - goroutines: those that a function leaves behind when it returns, and those of a
-//     task that wait for nothing while another of its goroutines waits for a call;
-//   - while it waits for a call, what only its group takes (Config.Groups);
-//   - calls in a full pool beyond the 64 that have limits of their own.
+//   - the task whose context a call of another one has;
+//   - goroutines: those that a function leaves behind when it returns, with what they
+//     call, and those of a task that wait for nothing while another of its goroutines
+//     waits for a call;
+//   - while it waits for a call, what only its group takes (Config.Groups).
 func AtMostOnce() Option { return func(o *options) { o.atMostOnce = true } }
 
 // Contained says of tasks that run AtMostOnce that they cannot harm their worker,

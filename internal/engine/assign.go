@@ -66,7 +66,7 @@ const groupsMax = 64
 func newAssigner(m *memory, policy sched.Policy, refuse func(uint32, Word)) *assigner {
 	a := &assigner{
 		m: m, policy: policy, rnd: rand.New(rand.NewPCG(2, uint64(now()))), refuse: refuse,
-		kindOf: make([]uint8, len(m.takers)), class: make([]uint8, len(m.words)),
+		kindOf: make([]uint8, len(m.takers)), class: make([]uint8, m.Geometry.Tasks),
 		waiting: make([]bool, m.Slots), done: make(chan struct{}),
 	}
 	seen := map[uint64]uint8{}
@@ -79,7 +79,7 @@ func newAssigner(m *memory, policy sched.Policy, refuse func(uint32, Word)) *ass
 	}
 	a.queue = make([]hints, m.Slots*sched.Classes*len(a.kinds))
 	a.cursors = make([]int, len(a.queue))
-	sums, leaves := hintWords(len(m.words))
+	sums, leaves := hintWords(m.Geometry.Tasks)
 	for i := range a.queue {
 		a.queue[i] = hints{make([]atomic.Uint64, sums), make([]atomic.Uint64, leaves)}
 	}
@@ -214,7 +214,7 @@ func (a *assigner) recall() {
 			continue
 		}
 		b := &a.m.slot[s]
-		if leaf := int(b.batchLeaf.Load()); leaf<<6 < len(a.m.words) {
+		if leaf := int(b.batchLeaf.Load()); leaf<<6 < a.m.Geometry.Tasks {
 			a.m.inbox().add(leaf, b.batchBits.Load())
 		}
 		a.m.emptyBox(s)
@@ -379,7 +379,7 @@ func (a *assigner) lowest(s, q, class int, least int64) (leaf int, set uint64) {
 		leaf, set = best>>6, 1<<(best&63)
 		a.queue[from].remove(leaf, set)
 		if a.queued(leaf, set) != 0 {
-			a.cursors[from] = (best + 1) % len(a.m.words)
+			a.cursors[from] = (best + 1) % a.m.Geometry.Tasks
 			return leaf, set
 		}
 	}
@@ -388,7 +388,7 @@ func (a *assigner) lowest(s, q, class int, least int64) (leaf int, set uint64) {
 // first takes the task that was submitted first, see takeOldest, of all kinds that
 // worker s takes.
 func (a *assigner) first(s, q, class int) (leaf int, set uint64) {
-	n := len(a.m.words)
+	n := a.m.Geometry.Tasks
 	for {
 		best, from, cursor := -1, 0, a.m.cursor()
 		for kind := range a.kinds {

@@ -10,9 +10,9 @@ import "github.com/tutti-run/tutti/shm"
 // is the reason: itself, or one that waits for it, which cannot return before it
 // has when both are on one stack.
 func (w *Worker) cancelAsked(id TaskID) (asked, timedOut bool) {
-	for range ancestorsMax {
+	for range w.m.inUse() { // damaged parents cannot keep a worker busy
 		i := id.index()
-		if int(i) >= len(w.m.words) {
+		if int(i) >= w.m.inUse() {
 			return true, false
 		}
 		word := Word(w.m.words[i].Load())

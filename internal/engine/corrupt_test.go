@@ -61,6 +61,9 @@ func validSegment(tb testing.TB) *memory {
 		m.end(index, w|flagWaited, Done)
 		m.tell(index, m.descs[index].submitter())
 	}
+	if _, ok := m.takeReserve(1); !ok {
+		tb.Fatal("the reserve is empty")
+	}
 	for slot := 1; slot < m.Slots; slot++ {
 		m.slot[slot].batchBits.Store(0xff)
 	}
@@ -123,12 +126,12 @@ func useAll(tb testing.TB, m *memory) {
 			each(leaf, batch, func(i uint32) { w.runOne(run, i) })
 			w.block.batchBits.Store(0)
 		}
-		for i := range m.words {
+		for i := range m.Geometry.Tasks {
 			w.help(&wait{w: w}, uint32(i), false)
 		}
 		w.flush(true)
 	}
-	for i := range m.words {
+	for i := range m.Geometry.Tasks {
 		index := uint32(i)
 		_, _, _ = m.input(index)
 		if r, err := sub.Result(index); err == nil {
@@ -155,6 +158,9 @@ func useAll(tb testing.TB, m *memory) {
 			}
 		}
 	}
+	if index, ok := m.takeReserve(1); ok {
+		m.freed(index)
+	}
 	s := &supervisor{m: m, sub: sub}
 	for slot := 1; slot < min(m.Slots, 4); slot++ {
 		s.recoverPlain(slot, core.Crash)
@@ -168,10 +174,10 @@ func useAll(tb testing.TB, m *memory) {
 func controlParts(l layout) [][2]int64 {
 	batch := l.slots + 2*int64(unsafe.Sizeof(slotBlock{})) + int64(unsafe.Offsetof(slotBlock{}.batchLeaf))
 	return [][2]int64{
-		{0, 192}, {0, pageBytes}, {l.slots, l.funcs}, {batch, batch + 16}, {l.slots, l.slots + 1024}, {l.funcs, l.funcs + 256},
-		{l.words, l.words + corruptTasks*8}, {l.tasks, l.tasks + corruptTasks*128},
+		{0, 192}, {192, 320}, {0, pageBytes}, {l.slots, l.funcs}, {batch, batch + 16}, {l.slots, l.slots + 1024}, {l.funcs, l.funcs + 256},
+		{l.reserve, l.words}, {l.words, l.words + corruptTasks*8}, {l.tasks, l.tasks + corruptTasks*128},
 		{l.free, l.free + l.hintBytes}, {l.queues, l.ended}, {l.ended, l.outs},
-		{l.cells, l.meta}, {l.meta, l.meta + shm.MetaBytes(l.Spans)},
+		{l.cells, l.reserve}, {l.meta, l.meta + shm.MetaBytes(l.Spans)},
 	}
 }
 

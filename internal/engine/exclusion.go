@@ -31,6 +31,12 @@ import (
 // and comes again. Looking and claiming are one step under the exclusion's lock: a
 // lane and several calls may try to begin the same task.
 //
+// Who the caller is a call's context says, or else its goroutine (whose.go). What is
+// called by a goroutine that no task has started, or that was left behind, has nobody
+// who waits for it here and might therefore be counted out. It may share; but what is
+// to run alone begins from the queue, when the lanes of this worker or of another are
+// all free, and in a full pool not at all.
+//
 // No wait closes a circle. What goes on or shares waits only for one that runs alone,
 // which began later than the task that goes on, or than that in whose call another is
 // to share; that one waits only for those below it, which begin later still. What is
@@ -82,14 +88,14 @@ func (e *exclusion) await(asked, admit func() bool) bool {
 	}
 }
 
-// Caller is a begun task of this process as what runs in its calls sees it. nil is a
-// caller that is not known, because its context is no task's: what runs in its calls
-// is not kept apart.
+// Caller is a begun task of this process as what runs in its calls sees it. nil is one
+// that is no task of this process.
 type Caller struct {
 	id    TaskID     // 0: all tasks of a worker's only lane, one after another
 	in    *exclusion // that it shares or has alone; nil: it has no neighbours
 	below *exclusion // of what runs in its calls
 	alone bool
+	label *label // that its goroutines have
 
 	// With in.mu. A task counts as waiting while any of its goroutines does: nobody
 	// can tell whether another one runs or waits for that one.
@@ -144,10 +150,8 @@ func (c *Caller) goOnLocked() bool {
 }
 
 // end is called when c has ended.
-func (c *Caller) end() {
-	if c == nil || c.in == nil {
-		return
-	}
+func (c *Caller) end(w *Worker) {
+	w.labels.take(c)
 	c.in.change(func() {
 		if c.alone {
 			c.in.state.Rejoin()
@@ -192,7 +196,7 @@ func (h *wait) end() {
 
 func (h *wait) unwant() {
 	if h.wants {
-		e := h.c.below
+		e := h.below()
 		e.mu.Lock()
 		h.wantLocked(false)
 		e.mu.Unlock()
@@ -203,7 +207,7 @@ func (h *wait) wantLocked(want bool) {
 	if h.wants == want {
 		return
 	}
-	e := h.c.below
+	e := h.below()
 	if h.wants = want; want {
 		e.state.Want()
 	} else {
@@ -212,38 +216,51 @@ func (h *wait) wantLocked(want bool) {
 	}
 }
 
-// admitLocked lets a task begin in this wait: alone, or as one of those that share.
-func (h *wait) admitLocked(alone bool) (ok bool) {
-	e := &h.c.below.state
-	if alone {
+// below is what those share that run in this wait.
+func (h *wait) below() *exclusion {
+	if h.c == nil {
+		return &h.w.inside
+	}
+	return h.c.below
+}
+
+// admitLocked lets a task begin in this wait: alone, or as one of those that share. If
+// it may not and want is set, its turn is to come.
+func (h *wait) admitLocked(alone, want bool) (ok bool) {
+	e := &h.below().state
+	switch {
+	case alone && h.c == nil:
+		return false // nor must it hold up those that run: it waits for the lanes
+	case alone:
 		ok = e.Isolate()
-	} else {
+	default:
 		ok = e.Share()
 	}
-	if ok {
-		h.wantLocked(false)
+	if ok || want {
+		h.wantLocked(alone && !ok)
 	}
 	return ok
 }
 
 // caller is a task that was admitted, for its own calls.
 func (h *wait) caller(id TaskID, alone bool) *Caller {
-	c := &Caller{id: id, in: h.c.below, below: h.c.below, alone: alone, shares: !alone}
+	return h.w.newCaller(id, h.below(), alone)
+}
+
+// newCaller is a task that was admitted to an exclusion.
+func (w *Worker) newCaller(id TaskID, in *exclusion, alone bool) *Caller {
+	c := &Caller{id: id, in: in, below: in, alone: alone, shares: !alone}
 	if alone {
 		c.below = new(exclusion)
 	}
+	w.labels.give(c)
 	return c
 }
 
 // begin claims a waiting task to be run in this wait. refused says that it waits
 // on, since it or another must be alone; want, that its turn is to come.
 func (h *wait) begin(index uint32, seen Word, want bool) (word Word, c *Caller, ok, refused bool) {
-	m := h.w.m
-	if h.c == nil {
-		word, ok = m.begin(index, h.w.slot, seen)
-		return word, nil, ok, false
-	}
-	e := h.c.below
+	m, e := h.w.m, h.below()
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	for {
@@ -252,10 +269,7 @@ func (h *wait) begin(index uint32, seen Word, want bool) (word Word, c *Caller, 
 			return 0, nil, false, false
 		}
 		alone := h.w.mustBeAlone(index, now)
-		if !h.admitLocked(alone) {
-			if want {
-				h.wantLocked(alone)
-			}
+		if !h.admitLocked(alone, want) {
 			return 0, nil, false, true
 		}
 		if word, ok = m.claim(index, h.w.slot, now); ok {
@@ -272,23 +286,19 @@ func (h *wait) begin(index uint32, seen Word, want bool) (word Word, c *Caller, 
 // enter has a call in place wait until it may run; false when its task is asked to
 // end first.
 func (h *wait) enter(ctx context.Context, parent, id TaskID, alone bool) (c *Caller, ok bool) {
-	if h.c == nil {
-		return nil, true
-	}
 	h.w.waitBegins()
 	defer h.w.waitEnds()
 	asked := func() bool {
-		toEnd, _ := h.w.cancelAsked(parent)
-		return ctx.Err() == nil && !toEnd
-	}
-	ok = h.c.below.await(asked, func() bool {
-		if h.admitLocked(alone) {
+		if ctx.Err() != nil {
+			return false
+		}
+		if parent == 0 { // nothing asks it to end but ctx
 			return true
 		}
-		h.wantLocked(alone)
-		return false
-	})
-	if !ok {
+		toEnd, _ := h.w.cancelAsked(parent)
+		return !toEnd
+	}
+	if ok = h.below().await(asked, func() bool { return h.admitLocked(alone, true) }); !ok {
 		return nil, false
 	}
 	return h.caller(id, alone), true

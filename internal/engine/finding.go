@@ -20,8 +20,7 @@ import (
 // knows it by the task at the top of its family, by its function and by its input,
 // claims the finding, and leaves its end as the result in place of running it.
 //
-// What is made anew with another input, or finds the reserve empty, dies again. The
-// task is begun again up to core.MaxReturns times, or until it has left strayMax
+// What is made anew with another input dies again. The task is begun again up to core.MaxReturns times, or until it has left strayMax
 // findings unclaimed; then it fails, and its error names the call.
 //
 // Each finding serves one call in each attempt of the task: of two equal calls
@@ -55,7 +54,7 @@ var _ [findingBytes]byte = [unsafe.Sizeof(finding{})]byte{} // else bump layoutV
 
 // alive reports whether the task has neither ended nor made room for another.
 func (m *memory) alive(id TaskID) bool {
-	if id == 0 || int(id.index()) >= len(m.words) {
+	if id == 0 || int(id.index()) >= m.inUse() {
 		return false
 	}
 	w := Word(m.words[id.index()].Load())
@@ -115,7 +114,7 @@ func (w *Worker) claim(index uint32, id TaskID) (found *finding) {
 	hashed := false
 	w.m.eachFinding(func(f *finding) bool {
 		// SYNC finding: pairs with supervisor.keep
-		if root := TaskID(f.root.Load()); root == 0 || f.fn != w.m.descs[index].fn || !w.isBelow(index, root) {
+		if root := TaskID(f.root.Load()); root == 0 || f.fn != w.m.descs[index].fn {
 			return true
 		}
 		if !hashed {
@@ -123,7 +122,8 @@ func (w *Worker) claim(index uint32, id TaskID) (found *finding) {
 				return false
 			}
 		}
-		if f.hash == hash && f.claim.CompareAndSwap(0, uint64(id)) {
+		// The hash first: the way up may be long.
+		if f.hash == hash && w.isBelow(index, TaskID(f.root.Load())) && f.claim.CompareAndSwap(0, uint64(id)) {
 			found = f
 		}
 		return found == nil

@@ -183,7 +183,7 @@ func (s *Submitter) Takes(fn uint32) bool {
 // below finds a waiting task below of, of a function that this worker takes, by a
 // look at the whole table: where the master assigns, hints may be in its own memory.
 func (w *Worker) below(of TaskID) (index uint32, seen Word, ok bool) {
-	for i := range w.m.words {
+	for i := range w.m.Geometry.Tasks {
 		index, seen = uint32(i), Word(w.m.words[i].Load())
 		if seen.state() == Queued && w.mayRun(index) && w.isBelow(index, of) {
 			return index, seen, true

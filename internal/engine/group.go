@@ -178,7 +178,7 @@ func (s *supervisor) bury(k *child) {
 	s.mu.Unlock()
 	s.assigner.dead.Or(1 << g)
 	s.say("tutti: %s; tasks that only it takes fail\n", s.obituaries[g])
-	for leaf := range len(s.m.words) / 64 {
+	for leaf := range s.m.Geometry.Tasks / 64 {
 		if set := s.assigner.queued(leaf, ^uint64(0)); set != 0 {
 			s.m.inbox().add(leaf, set)
 		}

@@ -74,7 +74,12 @@ func (w *Worker) runNested(h *wait, index uint32, seen Word, want bool) (refused
 	if !ok {
 		return refused
 	}
-	defer below.end() // also when the task ends the goroutine by runtime.Goexit
+	before := getLabels()
+	setLabels(below.label.raw)
+	defer func() { // also when the task ends the goroutine by runtime.Goexit
+		setLabels(before)
+		below.end(w)
+	}()
 	at(PointBegun)
 	r := w.runs.Get().(*Run)
 	r.caller.Store(below)
@@ -82,10 +87,6 @@ func (w *Worker) runNested(h *wait, index uint32, seen Word, want bool) (refused
 	w.runs.Put(r)
 	return false
 }
-
-// ancestorsMax bounds how far up a family is followed: damaged parents cannot
-// keep a worker busy.
-const ancestorsMax = 64
 
 // descendant finds a waiting task below of in any worker's queue.
 func (w *Worker) descendant(of TaskID) (index uint32, seen Word, ok bool) {
@@ -115,12 +116,12 @@ func (w *Worker) descendant(of TaskID) (index uint32, seen Word, ok bool) {
 
 // isBelow reports whether a task descends from another that still runs.
 func (w *Worker) isBelow(index uint32, of TaskID) bool {
-	for range ancestorsMax {
+	for range w.m.inUse() { // damaged parents cannot keep a worker busy
 		parent := TaskID(w.m.descs[index].parent.Load())
 		if parent == of {
 			return true
 		}
-		if parent == 0 || int(parent.index()) >= len(w.m.words) {
+		if parent == 0 || int(parent.index()) >= w.m.inUse() {
 			return false
 		}
 		index = parent.index()

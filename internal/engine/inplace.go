@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"math/bits"
+	"unsafe"
 )
 
 // Calls in place.
@@ -13,7 +14,7 @@ import (
 // result stay in its process; all that it needs of the segment is a word and a
 // descriptor, so that the supervisor sees its time limit, its attempts and its
 // parent, as it does those of any call on its caller's stack. They come from the
-// reserve: descriptors that serve for nothing else.
+// reserve: descriptors behind the table that serve for nothing else.
 //
 //	state    owner        what a death there leads to
 //	FREE     nobody
@@ -22,30 +23,73 @@ import (
 //	                      is kept by the hash of the input. Then freed
 //	DONE     the caller   freed: its task begins again and makes it anew
 //
-// reserve holds hints, as a queue does; the word decides. A hint that a dead
+// The set m.reserve holds hints, as a queue does; the word decides. A hint that a dead
 // process had in hand the sweep sets again.
+//
+// Such calls may be as many as there are goroutines, and nested as deep as a stack can
+// be, and none may wait for another's descriptor: that one may be its ancestor, or
+// wait in turn. So the reserve is large and costs nothing until it is used: it has
+// address space, and gets memory, reserveStep descriptors at a time, when all that has
+// some is taken. Whoever finds it empty gives the next step memory, then counts it, so
+// that the supervisor looks at it, and then sets its hints. Who dies before it is
+// counted has changed nothing; after that the sweep sets the hints. Two at once do the
+// same: memory that is there stays as it is, and a hint that is set twice is stale.
 
-// reserveTasks is the size of the reserve: one leaf of the table, its last.
-const reserveTasks = 64
+const (
+	// InPlaceMax is the size of the reserve. A call that finds none of it left
+	// fails; a call without a descriptor would be one that nobody can end.
+	InPlaceMax = 1 << 14
+	// reserveStep is how much of it gets memory at once: a page of words.
+	reserveStep = pageBytes / 8
+)
 
-// reserveLimited is how many of the reserve serve only calls that need them to be
-// what they are: those with a time limit, or that run at most once.
-const reserveLimited = reserveTasks / 2
+// reserved reports whether a descriptor belongs to the reserve.
+func (m *memory) reserved(index uint32) bool { return int(index) >= m.Geometry.Tasks }
 
-// reserved reports whether a leaf of the table is the reserve.
-func (m *memory) reserved(leaf int) bool { return leaf<<6 >= m.Geometry.Tasks }
+// inUse is how much of the table has memory: all of it but for the rest of the reserve.
+func (m *memory) inUse() int {
+	return m.Geometry.Tasks + min(int(m.head.grown.Load()), InPlaceMax/64)*64
+}
+
+// commitTasks gets memory for n descriptors from the first on.
+func (m *memory) commitTasks(first, n int) error {
+	for _, p := range []struct {
+		off  int64
+		size int
+	}{{m.layout.words, 8}, {m.layout.tasks, int(unsafe.Sizeof(descriptor{}))}, {m.layout.ins, shortMax}} {
+		if err := m.seg.Commit(p.off+int64(first*p.size), int64(n*p.size)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// growReserve gives more of the reserve memory; false when there is no more.
+func (m *memory) growReserve(grown uint32) bool {
+	first := int(grown) * 64
+	if first+reserveStep > InPlaceMax || m.commitTasks(m.Geometry.Tasks+first, reserveStep) != nil {
+		return false
+	}
+	m.head.grown.CompareAndSwap(grown, grown+reserveStep/64)
+	for leaf := range reserveStep / 64 {
+		m.reserve.add(int(grown)+leaf, ^uint64(0))
+	}
+	return true
+}
 
 // takeReserve takes a descriptor of the reserve for slot; false when none is left.
-func (m *memory) takeReserve(slot int, limited bool) (index uint32, ok bool) {
+func (m *memory) takeReserve(slot int) (index uint32, ok bool) {
 	for {
-		old := m.head.reserve.Load()
-		if old == 0 || !limited && bits.OnesCount64(old) <= reserveLimited {
-			return 0, false
-		}
-		if !m.head.reserve.CompareAndSwap(old, old&(old-1)) {
+		grown := m.head.grown.Load()
+		cursor := 0 // the same few again and again
+		leaf, bit := m.reserve.take(&cursor, 1, false)
+		if bit == 0 {
+			if !m.growReserve(grown) {
+				return 0, false
+			}
 			continue
 		}
-		index = uint32(m.Geometry.Tasks + bits.TrailingZeros64(old))
+		index = uint32(m.Geometry.Tasks + leaf<<6 + bits.TrailingZeros64(bit))
 		if m.writing(index, slot) {
 			at(PointAcquired)
 			return index, true
@@ -58,9 +102,9 @@ func (m *memory) takeReserve(slot int, limited bool) (index uint32, ok bool) {
 // affair. input is what the input would be in shared memory. It waits until it may run
 // beside what else does in this worker. ran is false when the call's end was known
 // already, or when ctx or its task ended first: then res is it. ok is false when the
-// reserve is empty; nothing has happened then.
+// reserve is used up; nothing has happened then.
 func (s *Submitter) InPlace(ctx context.Context, t *Spec, input []byte, run Handler) (res Result, ran, ok bool) {
-	index, ok := s.m.takeReserve(s.slot, t.TimeoutNs != 0 || t.AtMostOnce)
+	index, ok := s.m.takeReserve(s.slot)
 	if !ok {
 		return Result{}, false, false
 	}
@@ -68,7 +112,6 @@ func (s *Submitter) InPlace(ctx context.Context, t *Spec, input []byte, run Hand
 	d := &s.m.descs[index]
 	d.flags, d.inLen = d.flags&^flagInExtern|flagInPlace, shortMax
 	*(*uint64)(s.m.inline(index, shortMax)) = hashOf(input)
-	s.m.cellOf(s.slot, index).head(uint32(KindValue), 0) // what an earlier task left there is not this one's
 	at(PointFilled)
 	res, ran = s.worker.runInPlace(ctx, index, t, run)
 	return res, ran, true
@@ -88,12 +131,15 @@ func (w *Worker) runInPlace(ctx context.Context, index uint32, t *Spec, run Hand
 	}
 	m.words[index].Store(uint64(word)) // a store: a word in WRITING is ours
 	at(PointBegun)
-	r := &Run{w: w, index: index, word: word, desc: &m.descs[index], cell: m.cellOf(w.slot, index)}
+	r := &Run{w: w, index: index, word: word, desc: &m.descs[index]}
 	r.caller.Store(below)
+	before := getLabels()
+	setLabels(below.label.raw)
 	defer func() {
 		r.Close()
+		setLabels(before)
 		m.freed(index)
-		below.end()
+		below.end(w)
 	}()
 	if m.head.findings.Load() != 0 {
 		if f := w.known(r); f != nil {

@@ -4,6 +4,7 @@ import (
 	"testing"
 
 	"github.com/tutti-run/tutti/internal/core"
+	"github.com/tutti-run/tutti/sched"
 )
 
 // A call in place whose caller is not known to run beside it is nobody's when its
@@ -12,8 +13,8 @@ func TestCallsInPlaceAreNeverQueued(t *testing.T) {
 	t.Parallel()
 	p := newHeapPool(t, 1, 64, 0)
 	m, s := p.m, &supervisor{m: p.m, sub: p.sub}
-	index, ok := m.takeReserve(1, true)
-	if !ok || !m.reserved(int(index>>6)) {
+	index, ok := m.takeReserve(1)
+	if !ok || !m.reserved(index) {
 		t.Fatalf("descriptor %d, %v", index, ok)
 	}
 	dead := newSubmitter(m, 1, p.sub.policy)
@@ -25,27 +26,49 @@ func TestCallsInPlaceAreNeverQueued(t *testing.T) {
 		t.Errorf("put back: %v", w)
 	}
 	s.recoverAll(1, core.Crash, Crash{})
-	if w := Word(m.words[index].Load()); w.state() != Free || m.head.reserve.Load() != ^uint64(0) {
-		t.Errorf("%v, reserve %064b", w, m.head.reserve.Load())
+	if w := Word(m.words[index].Load()); w.state() != Free || m.reserve.len() != reserveStep {
+		t.Errorf("%v, %d of the reserve can be had", w, m.reserve.len())
 	}
 }
 
-// Calls without limits leave half of the reserve to those with some.
-func TestReserveIsKeptForLimits(t *testing.T) {
+// The reserve gets memory as it is needed, whoever dies of giving it, up to its end;
+// and all of it comes back.
+func TestReserveGrows(t *testing.T) {
 	t.Parallel()
 	m := newHeapMemory(t, 2, 64, 0)
-	for _, c := range []struct {
-		limited bool
-		most    int
-	}{{false, reserveTasks - reserveLimited}, {true, reserveLimited}, {true, 0}} {
-		n := 0
-		for ; n <= reserveTasks; n++ {
-			if _, ok := m.takeReserve(1, c.limited); !ok {
-				break
+	if n := m.inUse(); n != 64 {
+		t.Fatalf("at first %d descriptors are in use", n)
+	}
+	seen := map[uint32]bool{}
+	take := func(want int) {
+		t.Helper()
+		for range want {
+			index, ok := m.takeReserve(1)
+			if !ok || seen[index] || int(index) >= m.inUse() || !m.reserved(index) {
+				t.Fatalf("descriptor %d of %d, %v; had before: %v", index, m.inUse(), ok, seen[index])
 			}
+			seen[index] = true
 		}
-		if n != c.most {
-			t.Errorf("limited %v: %d descriptors, want %d", c.limited, n, c.most)
-		}
+	}
+	take(reserveStep)
+	if n := m.inUse(); n != 64+reserveStep {
+		t.Errorf("%d in use after a step", n)
+	}
+	m.growReserve(0) // late: somebody else has done it, and all of it is taken
+	take(1)
+	if n := m.inUse(); n != 64+2*reserveStep {
+		t.Errorf("%d in use after two", n)
+	}
+	m.head.grown.Add(reserveStep / 64) // who counted it has died before it set the hints
+	(&supervisor{m: m, sub: newSubmitter(m, 0, sched.NewWorkStealing())}).sweep(1)
+	take(InPlaceMax - len(seen))
+	if index, ok := m.takeReserve(1); ok {
+		t.Errorf("one more than there are: %d", index)
+	}
+	for index := range seen {
+		m.freed(index)
+	}
+	if n := m.reserve.len(); n != InPlaceMax {
+		t.Errorf("%d of %d came back", n, InPlaceMax)
 	}
 }

@@ -43,6 +43,10 @@ func (w *Worker) start(lane int, index uint32) {
 			if w.startAlone(lane, index, word) {
 				return
 			}
+			if w.leaving() {
+				w.free <- lane
+				return
+			}
 			continue // the word changed between look and claim: look again
 		}
 		running, ok, held := w.beginShared(index, word)
@@ -50,8 +54,7 @@ func (w *Worker) start(lane int, index uint32) {
 		case ok:
 			at(PointBegun)
 			w.m.begun(index)
-			c := &Caller{id: taskID(index, running), in: &w.inside, below: &w.inside, shares: true}
-			go w.runLane(lane, index, running, c, make(chan struct{}))
+			go w.runLane(lane, index, running, w.newCaller(taskID(index, running), &w.inside, false), make(chan struct{}))
 			return
 		case held:
 			w.putBack(index)
@@ -62,17 +65,18 @@ func (w *Worker) start(lane int, index uint32) {
 	}
 }
 
-// startAlone runs a task when all lanes are free, and keeps them until it has ended.
+// startAlone runs a task when all lanes are free, and keeps them until it has ended. It
+// reports whether it ran it.
 func (w *Worker) startAlone(lane int, index uint32, word Word) bool {
 	for range w.lanes - 1 {
 		<-w.free
 	}
-	running, ok := w.m.claim(index, w.slot, word)
+	running, ok := w.beginAlone(index, word)
 	if ok {
 		at(PointBegun)
 		w.m.begun(index)
 		done := make(chan struct{})
-		go w.runLane(lane, index, running, &w.top, done)
+		go w.runLane(lane, index, running, w.newCaller(taskID(index, running), &w.inside, true), done)
 		<-done
 	}
 	for l := range w.lanes {
@@ -81,6 +85,30 @@ func (w *Worker) startAlone(lane int, index uint32, word Word) bool {
 		}
 	}
 	return ok
+}
+
+// beginAlone claims a task that is to run alone when nothing runs any more, on no lane
+// and in no call of a goroutine that is no task's.
+func (w *Worker) beginAlone(index uint32, word Word) (running Word, ok bool) {
+	e := &w.inside
+	admit := func() bool {
+		if !e.state.Isolate() {
+			return false
+		}
+		if running, ok = w.m.claim(index, w.slot, word); !ok {
+			e.state.Rejoin()
+		}
+		return true
+	}
+	if e.await(func() bool { return false }, admit) {
+		return running, ok // the usual case
+	}
+	for range w.lanes {
+		w.waitBegins()
+		defer w.waitEnds()
+	}
+	e.await(func() bool { return !w.leaving() && word.same(Word(w.m.words[index].Load())) }, admit)
+	return running, ok
 }
 
 // beginShared claims a task that shares its worker; held, when it must wait for one
@@ -125,10 +153,11 @@ func (w *Worker) hold() {
 func (w *Worker) runLane(lane int, index uint32, running Word, c *Caller, done chan struct{}) {
 	r := &Run{w: w, lane: lane}
 	r.caller.Store(c)
+	setLabels(c.label.raw)
 	w.block.stats.running.Add(1)
 	defer func() {
 		r.Close()
-		c.end()
+		c.end(w)
 		w.block.stats.until.Store(0)
 		w.block.stats.running.Add(^uint32(0))
 		close(done)

@@ -16,9 +16,6 @@ import (
 //	header    one page: magic, geometry, what all processes wait for together
 //	slots     slotBytes a process: who it is, its bells, its batch, its figures
 //	funcs     the names of the functions, by number
-//	words     8 bytes a task, and for each descriptor of the reserve (inplace.go)
-//	tasks     128 bytes a task: the descriptors; likewise all that is by task
-//	ins       8 bytes a task: inputs that fit
 //	ranks     8 bytes a task: its rank, for policies that order exactly
 //	findings  2 KiB × 32: what is known of calls that died on their caller's stack
 //	takers    8 bytes a function: the groups of workers that take it
@@ -28,10 +25,15 @@ import (
 //	ended     hints, one set a slot: tasks whose end its process waits for
 //	outs      8 bytes × tasks × slots: results that fit, in the row of who wrote them
 //	cells     64 bytes × tasks × slots: what kind of result, and larger ones
+//	reserve   hints: descriptors of the reserve (inplace.go) that nobody uses
+//	words     8 bytes a task, and for each descriptor of the reserve
+//	tasks     128 bytes a task: the descriptors; likewise
+//	ins       8 bytes a task: inputs that fit; likewise
 //	arena     span table and spans: what does not fit into descriptor or cell
 //	extra     what the pool's user lays out himself
 //
-// Everything before the arena is committed at the start; zero is its idle state.
+// Everything before the arena is committed at the start, but for what belongs to the
+// reserve, which is as it is needed; zero is its idle state.
 //
 // Short values lie apart and close together, and what is the same for one task
 // after another in a descriptor or cell is not written again: then eight short
@@ -49,7 +51,7 @@ const PolicyNameMax = 32
 
 const (
 	layoutMagic   = 0x3169747475742e01 // ".tutti1", little-endian, after a byte no text has
-	layoutVersion = 5
+	layoutVersion = 6
 
 	pageBytes   = 4096
 	funcsMax    = 1024
@@ -76,7 +78,7 @@ var (
 //	   192     4  cursor    beginner    some task starts before an older one
 //	   196     4  findings  supervisor  the pool is gone with it
 //	   200     8  arch      master      written once, with what follows
-//	   256     8  reserve   CAS         the sweep sets again what is missing
+//	   256     4  grown     CAS         the next one commits the same again
 //	  1024   512  sleeping  CAS         recovery clears all and wakes everybody
 //	  1536   512  starving  CAS         likewise
 //	  2048   512  asking    CAS         a new process of the slot asks anew
@@ -110,8 +112,8 @@ type header struct {
 	arch      uint32        // 1: the master assigns all tasks; see assign.go
 	ahead     uint32        // 1: it may assign more than a worker has begun; with arch
 	_         [48]byte
-	reserve   atomic.Uint64 // hints: descriptors of the reserve that nobody uses
-	_         [1024 - 264]byte
+	grown     atomic.Uint32 // leaves of the reserve that have memory; it only grows
+	_         [1024 - 260]byte
 
 	sleeping [MaxSlots / 64]atomic.Uint64 // workers parked on their park word
 	starving [MaxSlots / 64]atomic.Uint64 // processes that wait for a free descriptor
@@ -272,41 +274,47 @@ type Geometry struct {
 // layout is where each part begins, in bytes.
 type layout struct {
 	Geometry
-	slots, funcs, words, tasks, ins, ranks, findings, takers, orders, free, queues, ended, outs, cells, meta, data, extra, size int64
-	hintBytes                                                                                                                   int64
-	table                                                                                                                       int // descriptors with the reserve
+	slots, funcs, words, tasks, ins, ranks, findings, takers, orders, free, queues, ended, outs, cells, reserve, meta, data, extra, size int64
+	hintBytes                                                                                                                            int64
+	table                                                                                                                                int // descriptors with the whole reserve
 }
 
 func (g Geometry) layout() (layout, error) {
 	if g.Slots < 1 || g.Slots > MaxSlots || g.Tasks < 64 || g.Tasks > 1<<16 || g.Tasks%64 != 0 || g.Spans < 1 || g.Spans > 1<<24 || g.Extra < 0 || g.Extra > 1<<44 {
 		return layout{}, fmt.Errorf("%w: %d slots, %d tasks, %d spans, %d bytes besides", ErrGeometry, g.Slots, g.Tasks, g.Spans, g.Extra)
 	}
-	table := g.Tasks + reserveTasks
-	sums, leaves := hintWords(table)
-	l := layout{Geometry: g, table: table, hintBytes: roundUp(int64(sums)*8, 64) + roundUp(int64(leaves)*8, 64)}
+	table := g.Tasks + InPlaceMax
+	l := layout{Geometry: g, table: table, hintBytes: hintBytes(g.Tasks)}
 	at := int64(pageBytes)
 	part := func(n int64) (off int64) { off = at; at = roundUp(at+n, pageBytes); return off }
 	l.slots = part(int64(g.Slots) * int64(unsafe.Sizeof(slotBlock{})))
 	l.funcs = part(funcsMax * (NameMax + 4))
-	l.words = part(int64(table) * 8)
-	l.tasks = part(int64(table) * int64(unsafe.Sizeof(descriptor{})))
-	l.ins = part(int64(table) * shortMax)
-	l.ranks = part(int64(table) * 8)
+	l.ranks = part(int64(g.Tasks) * 8)
 	l.findings = part(findingsMax * findingBytes)
 	l.takers = part(funcsMax * 8)
 	if g.Assigned {
-		l.orders = part(int64(table) * int64(unsafe.Sizeof(order{})))
+		l.orders = part(int64(g.Tasks) * int64(unsafe.Sizeof(order{})))
 	}
 	l.free = part(l.hintBytes)
 	l.queues = part(int64(g.Slots) * sched.Classes * l.hintBytes)
 	l.ended = part(int64(g.Slots) * l.hintBytes)
-	l.outs = part(int64(g.Slots) * int64(table) * shortMax)
-	l.cells = part(int64(g.Slots) * int64(table) * cellBytes)
+	l.outs = part(int64(g.Slots) * int64(g.Tasks) * shortMax)
+	l.cells = part(int64(g.Slots) * int64(g.Tasks) * cellBytes)
+	l.reserve = part(hintBytes(InPlaceMax))
+	l.words = part(int64(table) * 8) // from here on only a part has memory at the start
+	l.tasks = part(int64(table) * int64(unsafe.Sizeof(descriptor{})))
+	l.ins = part(int64(table) * shortMax)
 	l.meta = part(shm.MetaBytes(g.Spans))
 	l.data = roundUp(at, shm.SpanBytes)
 	l.extra = l.data + int64(g.Spans)*shm.SpanBytes
 	l.size = l.extra + g.Extra
 	return l, nil
+}
+
+// hintBytes is the size of a set of hints for so many tasks.
+func hintBytes(tasks int) int64 {
+	sums, leaves := hintWords(tasks)
+	return roundUp(int64(sums)*8, 64) + roundUp(int64(leaves)*8, 64)
 }
 
 func roundUp(n, to int64) int64 { return (n + to - 1) / to * to }
@@ -318,9 +326,10 @@ type memory struct {
 	arena    *shm.Arena
 	head     *header
 	slot     []slotBlock
-	words    []atomic.Uint64
+	words    []atomic.Uint64 // with the reserve, like descs and ins; see inUse
 	descs    []descriptor
 	free     hints
+	reserve  hints // positions in it are indices less Geometry.Tasks
 	findings []finding
 	queue    [][sched.Classes]hints
 	ended    []hints
@@ -339,6 +348,9 @@ func create(seg *shm.Segment, l layout) (*memory, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := m.commitTasks(0, l.Geometry.Tasks); err != nil {
+		return nil, err
+	}
 	m.head.version = layoutVersion
 	m.head.slots, m.head.tasks, m.head.spans = uint32(l.Slots), uint32(l.Geometry.Tasks), uint32(l.Spans)
 	m.head.extra = l.Extra
@@ -348,7 +360,6 @@ func create(seg *shm.Segment, l layout) (*memory, error) {
 	for i := range l.Geometry.Tasks / 64 {
 		m.free.add(i, ^uint64(0))
 	}
-	m.head.reserve.Store(^uint64(0))
 	m.head.magic = layoutMagic
 	return m, nil
 }
@@ -383,22 +394,23 @@ func locate(seg *shm.Segment, l layout) (*memory, error) {
 	m.words = part[atomic.Uint64](m, l.words, l.table)
 	m.descs = part[descriptor](m, l.tasks, l.table)
 	m.ins = part[short](m, l.ins, l.table)
-	m.ranks = part[atomic.Int64](m, l.ranks, l.table)
+	m.ranks = part[atomic.Int64](m, l.ranks, l.Geometry.Tasks)
 	m.findings = part[finding](m, l.findings, findingsMax)
 	m.takers = part[uint64](m, l.takers, funcsMax)
 	if l.Assigned {
-		m.orders = part[order](m, l.orders, l.table)
+		m.orders = part[order](m, l.orders, l.Geometry.Tasks)
 	}
-	m.outs = part[short](m, l.outs, l.Slots*l.table)
-	m.cells = part[cell](m, l.cells, l.Slots*l.table)
-	m.free = m.hintsAt(l.free)
+	m.outs = part[short](m, l.outs, l.Slots*l.Geometry.Tasks)
+	m.cells = part[cell](m, l.cells, l.Slots*l.Geometry.Tasks)
+	m.free = m.hintsAt(l.free, l.Geometry.Tasks)
+	m.reserve = m.hintsAt(l.reserve, InPlaceMax)
 	m.queue = make([][sched.Classes]hints, l.Slots)
 	m.ended = make([]hints, l.Slots)
 	for s := range l.Slots {
 		for c := range sched.Classes {
-			m.queue[s][c] = m.hintsAt(l.queues + int64(s*sched.Classes+c)*l.hintBytes)
+			m.queue[s][c] = m.hintsAt(l.queues+int64(s*sched.Classes+c)*l.hintBytes, l.Geometry.Tasks)
 		}
-		m.ended[s] = m.hintsAt(l.ended + int64(s)*l.hintBytes)
+		m.ended[s] = m.hintsAt(l.ended+int64(s)*l.hintBytes, l.Geometry.Tasks)
 	}
 	return m, nil
 }
@@ -408,8 +420,8 @@ func part[T any](m *memory, off int64, n int) []T {
 	return unsafe.Slice((*T)(unsafe.Add(m.seg.Base(), off)), n)
 }
 
-func (m *memory) hintsAt(off int64) hints {
-	sums, leaves := hintWords(m.table)
+func (m *memory) hintsAt(off int64, tasks int) hints {
+	sums, leaves := hintWords(tasks)
 	return hints{
 		sums:   part[atomic.Uint64](m, off, sums),
 		leaves: part[atomic.Uint64](m, off+roundUp(int64(sums)*8, 64), leaves),
@@ -418,12 +430,12 @@ func (m *memory) hintsAt(off int64) hints {
 
 // outOf is where a slot writes a short result of a task.
 func (m *memory) outOf(slot int, index uint32) *short {
-	return &m.outs[slot*m.table+int(index)]
+	return &m.outs[slot*m.Geometry.Tasks+int(index)]
 }
 
 // cellOf is where a slot writes the result of a task.
 func (m *memory) cellOf(slot int, index uint32) *cell {
-	return &m.cells[slot*m.table+int(index)]
+	return &m.cells[slot*m.Geometry.Tasks+int(index)]
 }
 
 // name is an entry of the function table.

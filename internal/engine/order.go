@@ -57,7 +57,7 @@ func (w *Worker) oldest(queue, class int) (leaf int, batch uint64, seen Word) {
 	return leaf, batch, seen
 }
 
-func (m *memory) cursor() int { return min(int(m.head.cursor.Load()), len(m.words)-1) }
+func (m *memory) cursor() int { return min(int(m.head.cursor.Load()), m.Geometry.Tasks-1) }
 
 // begun moves the cursor of takeOldest behind a task that has begun. A hint alone
 // does not move it: a stale one may name the very descriptor that is used next, and
@@ -65,6 +65,6 @@ func (m *memory) cursor() int { return min(int(m.head.cursor.Load()), len(m.word
 // back by one, which costs nothing.
 func (m *memory) begun(index uint32) {
 	if m.head.inOrder != 0 && !m.Assigned { // the assigner moves it when it assigns
-		m.head.cursor.Store((index + 1) % uint32(len(m.words)))
+		m.head.cursor.Store((index + 1) % uint32(m.Geometry.Tasks))
 	}
 }

@@ -200,7 +200,7 @@ func (p *testPool) idle() {
 
 func (p *testPool) remnants() []string {
 	var left []string
-	for i := range p.m.words {
+	for i := range p.m.inUse() {
 		if w := Word(p.m.words[i].Load()); w.state() != Free && w.state() != Writing {
 			left = append(left, w.String())
 		}
@@ -246,14 +246,14 @@ func (p *testPool) empty() {
 	for _, i := range all {
 		p.m.freed(i)
 	}
-	if left := p.m.head.reserve.Load(); left != ^uint64(0) {
-		p.tb.Errorf("of the reserve %064b can be had", left)
+	if left, all := p.m.reserve.len(), p.m.inUse()-p.m.Geometry.Tasks; left != all {
+		p.tb.Errorf("%d of %d of the reserve can be had", left, all)
 	}
 }
 
 // words describes the descriptors that are not in have.
 func words(m *memory, have []uint32) (not []string) {
-	for i := range m.words {
+	for i := range m.Geometry.Tasks {
 		if _, found := slices.BinarySearch(have, uint32(i)); !found {
 			not = append(not, Word(m.words[i].Load()).String())
 		}

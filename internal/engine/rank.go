@@ -20,7 +20,7 @@ func (m *memory) takeLowest(h *hints, least int64, cursor *int) (leaf int, batch
 			continue // somebody else was quicker
 		}
 		if Word(m.words[i].Load()).state() == Queued {
-			*cursor = (i + 1) % len(m.words)
+			*cursor = (i + 1) % m.Geometry.Tasks
 			return leaf, batch
 		}
 	}

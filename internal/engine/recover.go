@@ -36,7 +36,7 @@ type remains struct {
 func (m *memory) remainsOf(slot int) remains {
 	var r remains
 	at := map[TaskID]int{}
-	for i := range m.words {
+	for i := range m.inUse() {
 		w := Word(m.words[i].Load())
 		if w.state() != Running || w.owner() != slot {
 			continue
@@ -97,7 +97,7 @@ func (s *supervisor) recoverPlain(slot int, cause core.DeathCause) {
 		}
 	}
 	b := &m.slot[slot]
-	if left := b.batchBits.Load(); left != 0 && int(b.batchLeaf.Load())<<6 < len(m.words) {
+	if left := b.batchBits.Load(); left != 0 && int(b.batchLeaf.Load())<<6 < m.Geometry.Tasks {
 		queue, _ := s.sub.place(&Spec{}, now()) // not the master's: it may be that nobody looks there
 		// Stale ones are harmless.
 		each(int(b.batchLeaf.Load()), left, func(i uint32) {
@@ -111,7 +111,7 @@ func (s *supervisor) recoverPlain(slot int, cause core.DeathCause) {
 func (s *supervisor) requeue(index uint32, w Word, v core.Verdict) {
 	m := s.m
 	d := &m.descs[index]
-	if d.flags&flagInPlace != 0 {
+	if m.reserved(index) {
 		return // its input was in the dead process: dropSubmitted frees it
 	}
 	next := w.withState(Queued).withOwner(0)
@@ -145,6 +145,9 @@ func (s *supervisor) requeue(index uint32, w Word, v core.Verdict) {
 // fail ends a dead worker's task without a result of its own.
 func (s *supervisor) fail(index uint32, w Word, kind Kind, data []byte) {
 	m := s.m
+	if m.reserved(index) {
+		return // who made the call died with it: dropSubmitted frees it
+	}
 	if err := m.put(s.sub.heap, index, kind, data); err != nil {
 		_ = m.put(s.sub.heap, index, kind, nil)
 	}
@@ -251,7 +254,7 @@ func (s *supervisor) nameOf(index uint32) string {
 // retell announces again what a dead process had ended: it may have died before
 // it did. News that is known already is harmless.
 func (s *supervisor) retell(slot int) {
-	for i := range s.m.words {
+	for i := range s.m.Geometry.Tasks {
 		if w := Word(s.m.words[i].Load()); w.ended() && w.owner() == slot && w.has(flagWaited) {
 			s.m.tell(uint32(i), s.m.descs[i].submitter())
 		}
@@ -268,7 +271,7 @@ var failKinds = map[core.Verdict]Kind{
 // collect it. What another worker runs is cancelled and freed when it ends.
 func (s *supervisor) dropSubmitted(slot int) {
 	m := s.m
-	for i := range m.words {
+	for i := range m.inUse() {
 		w := Word(m.words[i].Load())
 		d := &m.descs[i]
 		switch {
@@ -277,6 +280,9 @@ func (s *supervisor) dropSubmitted(slot int) {
 			m.freed(uint32(i))
 			continue
 		case w.state() == Free || w.state() == Writing || d.submitter() != slot:
+			continue
+		case m.reserved(uint32(i)):
+			m.freed(uint32(i))
 			continue
 		}
 		if w.state() == Queued && !m.cancelQueued(uint32(i), w.gen()) {
@@ -303,7 +309,7 @@ func (s *supervisor) dropSubmitted(slot int) {
 // to be collected, and inputs of orphans that still run.
 func (m *memory) keepFor(slot int) func(shm.Ref) bool {
 	keep := map[shm.Ref]bool{}
-	for i := range m.words {
+	for i := range m.Geometry.Tasks {
 		w := Word(m.words[i].Load())
 		if w.ended() && w.owner() == slot && w.state() != Cancelled {
 			if c := m.cellOf(slot, uint32(i)); c.kind&kindExtern != 0 {
@@ -330,7 +336,7 @@ func (s *supervisor) sweep(dead int) {
 			}
 		}
 	}
-	for leaf := range len(m.words) / 64 {
+	for leaf := range m.Geometry.Tasks / 64 {
 		var free uint64
 		var queued [sched.Classes]uint64
 		for bit := range 64 {
@@ -342,9 +348,7 @@ func (s *supervisor) sweep(dead int) {
 				queued[m.descs[i].class()] |= 1 << bit
 			}
 		}
-		if m.reserved(leaf) {
-			m.head.reserve.Or(free)
-		} else if free != 0 {
+		if free != 0 {
 			m.free.add(leaf, free) // also where the bits are: their sum may be missing
 		}
 		for class, set := range queued {
@@ -352,6 +356,12 @@ func (s *supervisor) sweep(dead int) {
 				q, _ := s.sub.place(&Spec{}, now())
 				m.queue[q][class].add(leaf, set)
 			}
+		}
+	}
+	for i := m.Geometry.Tasks; i < m.inUse(); i++ {
+		if Word(m.words[i].Load()).state() == Free {
+			at := i - m.Geometry.Tasks
+			m.reserve.add(at>>6, 1<<(at&63))
 		}
 	}
 	m.ringStarving()
@@ -369,7 +379,7 @@ func trace(read func(off int64, n int) []byte, size int64) string {
 
 // anyRunning reports whether slot has a task in RUNNING.
 func (m *memory) anyRunning(slot int) bool {
-	for i := range m.words {
+	for i := range m.inUse() {
 		if w := Word(m.words[i].Load()); w.state() == Running && w.owner() == slot {
 			return true
 		}

@@ -44,12 +44,12 @@ func TestGenerationWraps(t *testing.T) {
 	t.Parallel()
 	for _, ordered := range []bool{true, false} {
 		p := newHeapPool(t, 2, 64, 0, double)
-		for i := range p.m.words {
+		for i := range p.m.Geometry.Tasks {
 			p.m.words[i].Store(uint64(Word(genMask-2)<<genShift | Word(Free)))
 		}
 		runStream(t, p.sub, 2_000, 16, ordered)
 		wrapped := 0
-		for i := range p.m.words {
+		for i := range p.m.Geometry.Tasks {
 			if Word(p.m.words[i].Load()).gen() < 1<<20 {
 				wrapped++
 			}

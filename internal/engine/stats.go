@@ -97,8 +97,8 @@ func (m *memory) stats() Stats {
 // that it is in. One without a hint, that is about to get it, is its submitter's.
 func (m *memory) waiting() []int {
 	queued := make([]int, m.Slots)
-	left := make([]uint64, (len(m.words)+63)/64)
-	for i := range m.words {
+	left := make([]uint64, (m.Geometry.Tasks+63)/64)
+	for i := range m.Geometry.Tasks {
 		if Word(m.words[i].Load()).state() == Queued {
 			left[i>>6] |= 1 << (i & 63)
 		}

@@ -99,7 +99,7 @@ func (s *Submitter) NewStream(spec Spec, window int, ordered bool) *Stream {
 	if !ordered {
 		st.number = map[uint32]int64{}
 		if s.m.head.inOrder != 0 {
-			st.round = &round{free: make([]uint64, (len(s.m.words)+63)/64)}
+			st.round = &round{free: make([]uint64, (s.m.Geometry.Tasks+63)/64)}
 		}
 	}
 	return st

@@ -86,7 +86,7 @@ func newSubmitter(m *memory, slot int, policy sched.Policy) *Submitter {
 		m: m, slot: slot, heap: m.arena.Heap(uint16(slot)),
 		policy: policy, rnd: rand.New(rand.NewPCG(uint64(slot), uint64(now()))),
 		view: view{m}, lots: sched.InLots(policy),
-		waiters: make([]atomic.Pointer[waiter], len(m.words)),
+		waiters: make([]atomic.Pointer[waiter], m.Geometry.Tasks),
 		lead:    make(chan struct{}, 1), closing: make(chan struct{}), hungry: map[chan struct{}]bool{},
 		cacheMax: min(64, m.Geometry.Tasks/(4*m.Slots)),
 		budget:   int64(m.Spans) * shm.SpanBytes / 4,
@@ -198,7 +198,7 @@ func (s *Submitter) harvest() {
 // caller sees to it that no more are submitted.
 func (s *Submitter) Quiesce(ctx context.Context) error {
 	err := s.leadUntil(ctx, nil, func() bool {
-		for i := range s.m.words {
+		for i := range s.m.Geometry.Tasks {
 			w := Word(s.m.words[i].Load())
 			if st := w.state(); st != Queued && st != Running || s.m.descs[i].submitter() != s.slot {
 				continue

@@ -238,7 +238,7 @@ func (s *supervisor) lookIn(k *child) {
 // cancelled, and returns the next time limit.
 func (s *supervisor) checkTasks() core.Time {
 	next, at := int64(math.MaxInt64), now()
-	for i := range s.m.words {
+	for i := range s.m.inUse() {
 		w := Word(s.m.words[i].Load())
 		if w.state() != Running {
 			continue
@@ -392,7 +392,7 @@ func (s *supervisor) giveUp(err error) {
 
 // closeWorkers cancels what runs and asks every worker to leave.
 func (s *supervisor) closeWorkers() {
-	for i := range s.m.words {
+	for i := range s.m.inUse() {
 		if w := Word(s.m.words[i].Load()); w.state() == Running {
 			s.m.flag(uint32(i), w.gen(), flagCancel)
 		}

@@ -111,8 +111,8 @@ func (m *memory) freed(index uint32) {
 	w := Word(m.words[index].Load())
 	m.words[index].Store(uint64(Word(w.gen())<<genShift | Word(Free)))
 	at(PointReleased)
-	if leaf, bit := int(index>>6), uint64(1)<<(index&63); m.reserved(leaf) {
-		m.head.reserve.Or(bit)
+	if leaf, bit := int(index>>6), uint64(1)<<(index&63); m.reserved(index) {
+		m.reserve.add(leaf-m.Geometry.Tasks/64, bit)
 	} else {
 		m.free.add(leaf, bit)
 		m.ringStarving()
@@ -166,7 +166,7 @@ func (m *memory) freeInput(index uint32, by int) {
 
 // freeResult gives a task's result back to the arena. w is its last word.
 func (m *memory) freeResult(index uint32, w Word, by int) {
-	if !w.ended() || w.state() == Cancelled || w.owner() >= m.Slots {
+	if !w.ended() || w.state() == Cancelled || w.owner() >= m.Slots || m.reserved(index) {
 		return // what a dead worker had begun to leave, Reclaim frees
 	}
 	if c := m.cellOf(w.owner(), index); c.kind&kindExtern != 0 {

@@ -31,7 +31,7 @@ func (v view) Len(q sched.Slot) int {
 // holds what it has begun, too.
 func (v view) held(q sched.Slot) (leaf int, set uint64) {
 	leaf = int(v.m.slot[q].batchLeaf.Load())
-	if leaf<<6 >= len(v.m.words) {
+	if leaf<<6 >= v.m.Geometry.Tasks {
 		return 0, 0
 	}
 	each(leaf, v.m.slot[q].batchBits.Load(), func(i uint32) {

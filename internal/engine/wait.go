@@ -195,7 +195,7 @@ func (s *Submitter) leadOn(ctx context.Context, nap time.Duration, cond func() b
 // rehint sets the hints of all tasks of this process that nobody has begun.
 func (s *Submitter) rehint() {
 	m := s.m
-	for leaf := range len(m.words) / 64 {
+	for leaf := range m.Geometry.Tasks / 64 {
 		var set [sched.Classes]uint64
 		for bit := range 64 {
 			i := leaf<<6 + bit

@@ -34,12 +34,14 @@ type Worker struct {
 	looks   int   // find asks the policy for at most so many
 	cursors []int // by queue × class
 	seen    Word  // the task that find found, when tasks start in order; else 0
+	back    bool  // the batch that find found is to be run from its last task on
 
 	tally tally
 	free  chan int // lanes that run nothing; several lanes only
 
 	inside exclusion // of what runs in this worker
-	top    Caller    // what has the worker to itself but for its own calls: the only lane's tasks, one after another
+	labels labels
+	top    Caller // what has the worker to itself but for its own calls: the only lane's tasks, one after another
 
 	activeMu sync.Mutex
 	active   map[TaskID]func(timedOut bool) // running tasks that asked to be told of their end
@@ -72,12 +74,14 @@ func newWorker(m *memory, slot int, policy, subPolicy sched.Policy, handlers []H
 	w.heap = w.sub.heap
 	w.sub.worker = w
 	w.top.below = &w.inside
+	w.labels.give(&w.top)
 	w.runs.New = func() any { return &Run{w: w} }
 	return w
 }
 
 // loop takes and runs tasks one after another until the worker is to leave.
 func (w *Worker) loop() {
+	setLabels(w.top.label.raw)
 	r := &Run{w: w, single: true}
 	r.caller.Store(&w.top)
 	ended := false
@@ -91,8 +95,13 @@ func (w *Worker) loop() {
 		if batch == 0 {
 			break
 		}
-		for ; batch != 0 && !w.leaving(); batch &= batch - 1 {
-			w.runOne(r, uint32(leaf<<6+bits.TrailingZeros64(batch)))
+		for batch != 0 && !w.leaving() {
+			bit := bits.TrailingZeros64(batch)
+			if w.back {
+				bit = bits.Len64(batch) - 1
+			}
+			batch &^= 1 << bit
+			w.runOne(r, uint32(leaf<<6+bit))
 			if w.tally.slow {
 				w.flush(false)
 			}
@@ -172,6 +181,10 @@ func (w *Worker) leaving() bool { return w.block.stop.Load() != 0 }
 
 // find asks the policy where to look until something is found, the higher
 // classes in all places first. What is taken is published.
+//
+// What was taken from another worker is run from its end: where a task of that worker
+// waits for it, it runs the same tasks from their beginning, and the two meet. In the
+// same order it would find each running here when it comes to it, and run none.
 func (w *Worker) find(most int) (leaf int, batch uint64) {
 	if w.m.Assigned {
 		return w.takeGiven(most)
@@ -194,7 +207,7 @@ func (w *Worker) find(most int) (leaf int, batch uint64) {
 				at(PointTaken)
 				w.publish(leaf, batch)
 				at(PointBatched)
-				if q != w.slot && q != 0 {
+				if w.back = q != w.slot && q != 0; w.back {
 					w.tally.stolen += uint64(bits.OnesCount64(batch))
 				}
 				w.passOn(q, c)
@@ -232,11 +245,11 @@ func (w *Worker) passOn(q, class int) {
 }
 
 // rob finds a task that another worker has taken but not begun: the last of its
-// batch, which it would reach last.
+// batch, which it would reach last, or next where it runs that from its end.
 func (w *Worker) rob(victim, class int) (leaf int, batch uint64) {
 	b := &w.m.slot[victim]
 	leaf = int(b.batchLeaf.Load())
-	if leaf<<6 >= len(w.m.words) {
+	if leaf<<6 >= w.m.Geometry.Tasks {
 		return 0, 0
 	}
 	for set := b.batchBits.Load(); set != 0; {

@@ -1,0 +1,1 @@
+// Empty: its presence lets whose.go declare functions that the runtime defines.
