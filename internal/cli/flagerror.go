@@ -29,9 +29,14 @@ func flagError(cmd *cobra.Command, err error) error {
 		}
 	}
 	if unknown, ok := errors.AsType[*pflag.NotExistError](err); ok {
-		var names []string
-		cmd.Flags().VisitAll(func(f *pflag.Flag) { names = append(names, f.Name) })
-		if near := nearest.Of(unknown.GetSpecifiedName(), names); near != "" {
+		name := unknown.GetSpecifiedName()
+		var names []string // that begin alike: of short words many are near each other
+		cmd.Flags().VisitAll(func(f *pflag.Flag) {
+			if name != "" && f.Name[0] == name[0] {
+				names = append(names, f.Name)
+			}
+		})
+		if near := nearest.Of(name, names); near != "" {
 			err = fmt.Errorf("%w (did you mean --%s?)", err, near)
 		}
 	}
