@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
-	"strings"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
@@ -41,12 +40,12 @@ func meantFlag(flags *pflag.FlagSet, err error) string {
 	if !ok {
 		return ""
 	}
-	var names []string
-	flags.VisitAll(func(f *pflag.Flag) { names = append(names, f.Name) })
 	name := unknown.GetSpecifiedName()
-	near := nearest.Of(name, names)
-	if len(name) < 5 && !strings.HasPrefix(near, name) {
-		return "" // that much is alike in many short words
-	}
-	return near
+	var names []string // that begin alike: of short words many are near each other
+	flags.VisitAll(func(f *pflag.Flag) {
+		if name != "" && f.Name[0] == name[0] {
+			names = append(names, f.Name)
+		}
+	})
+	return nearest.Of(name, names)
 }

@@ -15,6 +15,8 @@ func TestFlagErrors(t *testing.T) {
 		"--due=x":                      "--due x: it takes a number",
 		"--csv=x":                      "--csv x: it takes true or false",
 		"--cpu":                        "unknown flag: --cpu; did you mean --cpus?",
+		"--dew":                        "unknown flag: --dew; did you mean --due?",
+		"--mail":                       "unknown flag: --mail", // --fail begins otherwise
 		"--quite-another":              "unknown flag: --quite-another",
 		"--seed":                       "flag needs an argument: --seed",
 	} {
