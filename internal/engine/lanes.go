@@ -63,11 +63,18 @@ func (w *Worker) start(lane int, index uint32) {
 }
 
 // startAlone runs a task when all lanes are free, and keeps them until it has ended.
+// For the assigner those that it keeps wait: its own until the task has begun, so that
+// the worker is a waiting one when the tasks on all others are, and the others until it
+// has ended, so that it is one when this task waits.
 func (w *Worker) startAlone(lane int, index uint32, word Word) bool {
+	w.waitBegins()
 	for range w.lanes - 1 {
 		<-w.free
+		w.waitBegins()
+		defer w.waitEnds()
 	}
 	running, ok := w.m.claim(index, w.slot, word)
+	w.waitEnds()
 	if ok {
 		at(PointBegun)
 		w.m.begun(index)
