@@ -188,3 +188,36 @@ func relays(t *testing.T, what, how string, c tutti.Config) {
 		}
 	}
 }
+
+// Tasks that run at most once wait for all lanes of their workers while the tasks on the
+// other lanes wait for each other's groups: these go on, and then those begin.
+func TestGroupsCallEachOtherBesideAtMostOnce(t *testing.T) {
+	t.Parallel()
+	pool := open(t, tutti.Config{Groups: relayGroups(1, 1), TasksPerWorker: 2})
+	ctx, cancel := context.WithTimeoutCause(t.Context(), time.Minute, errors.New("it hangs"))
+	defer cancel()
+	for round := range 5 {
+		g := newGate(t)
+		var futures []*tutti.Future[int]
+		start := func(r Relay, opts ...tutti.Option) {
+			for _, f := range []*tutti.Func[Relay, int]{Here, There} {
+				future, err := f.Go(ctx, pool, r, opts...)
+				if err != nil {
+					t.Fatal(err)
+				}
+				futures = append(futures, future)
+			}
+		}
+		start(Relay{4, "call", g.path})
+		guests := g.await(2)
+		start(Relay{4, "map", ""}, tutti.AtMostOnce())
+		for _, guest := range guests {
+			guest.letGo()
+		}
+		for i, f := range futures {
+			if n, err := f.Wait(ctx); err != nil || n != 5 {
+				t.Fatalf("round %d: call %d: %d, %v", round, i, n, err)
+			}
+		}
+	}
+}

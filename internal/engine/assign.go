@@ -114,8 +114,8 @@ func (a *assigner) close() {
 
 // pass does what there is to do, and reports whether there was something.
 func (a *assigner) pass() (done bool) {
+	a.recall()
 	for {
-		a.recall() // each time: what is given by an old picture comes back
 		done = a.hear() || done
 		if !a.give() {
 			return done
@@ -294,6 +294,7 @@ func (a *assigner) hand(s, leaf int, set uint64) {
 	if a.standing[s].waits { // its loop may ask all the same, and is to be heard when the others go on
 		if !a.m.waits(s) { // SYNC waits: they may have gone on without these
 			a.m.emptyBox(s)
+			a.recall() // or it would be given them again and again
 		} else {
 			a.m.ringDone(s)
 		}

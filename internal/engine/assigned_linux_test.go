@@ -3,6 +3,7 @@ package engine
 import (
 	"context"
 	"fmt"
+	"slices"
 	"testing"
 	"unsafe"
 
@@ -18,6 +19,9 @@ type testGroup struct {
 	takes []uint32
 }
 
+// groupVariable tells a worker the name of its group.
+const groupVariable = "ENGINE_TEST_GROUP"
+
 // setTestGroups gives a pool groups, which forgive any number of deaths, and so many
 // workers as these have.
 func (c *Config) setTestGroups(groups ...testGroup) {
@@ -25,7 +29,7 @@ func (c *Config) setTestGroups(groups ...testGroup) {
 	for _, g := range groups {
 		to := Group{Name: g.name, Takes: g.takes, Restart: c.Restart}
 		for range g.count {
-			to.Env = append(to.Env, c.Env)
+			to.Env = append(to.Env, append(slices.Clip(c.Env), groupVariable+"="+g.name))
 		}
 		c.Groups = append(c.Groups, to)
 		c.Workers += g.count
@@ -181,5 +185,31 @@ func (p *testPool) relays(each, depth int) {
 		if got, want := p.value(f), relaySum(depth, int64(i)); got != uint64(want) {
 			p.tb.Errorf("relay %d: the calls add up to %d, want %d", i, got, want)
 		}
+	}
+}
+
+// A worker of another group is stopped with the hint of a nested call in its hands. The
+// task that waits for the call has another worker get it.
+func TestStoppedWorkerOfAnotherGroup(t *testing.T) {
+	skipUnderRace(t)
+	t.Parallel()
+	for _, policy := range []string{sched.Default, "shortest-first"} {
+		p := openTest(t, func(c *Config) {
+			c.Policy = policy
+			c.setTestGroups(testGroup{"here", 1, []uint32{fnNest}}, testGroup{"there", 2, []uint32{fnDouble}})
+		})
+		p.ctl.arm(PointTaken, 1, strikeThere, strikeStop)
+		parent := p.task(Spec{Fn: fnNest}, []byte{1, 1})
+		until(t, "a worker is stopped", func() bool { return p.ctl.struck.Load() != 0 })
+		pid := int(p.ctl.struck.Load())
+		stopped(t, pid)
+		if p.m.anyRunning(p.slotOf(pid)) {
+			cont(t, pid) // it came a step further, and then its task waits for it
+		}
+		if got, want := p.value(parent), nestSum(1, 1); got != want {
+			t.Errorf("%s: the children add up to %d, want %d", policy, got, want)
+		}
+		cont(t, pid)
+		p.idle()
 	}
 }

@@ -32,6 +32,7 @@ type control struct {
 const (
 	strikeAny uint32 = iota
 	strikeSubmitting
+	strikeThere // in the group of this name
 )
 
 // How.
@@ -99,7 +100,10 @@ var submitting atomic.Int32
 // strike is the workers' failHook.
 func (c *control) strike(p Point) {
 	c.met[p].Add(1)
-	if c.armed.Load() != uint32(p)+1 || c.role.Load() == strikeSubmitting && submitting.Load() == 0 {
+	switch role := c.role.Load(); {
+	case c.armed.Load() != uint32(p)+1,
+		role == strikeSubmitting && submitting.Load() == 0,
+		role == strikeThere && os.Getenv(groupVariable) != "there":
 		return
 	}
 	if c.passed.Add(1) != c.nth.Load() {

@@ -178,6 +178,7 @@ type wait struct {
 	c     *Caller
 	wants bool  // it has said that it wants to run a task alone
 	shy   int64 // until then it takes nothing that the assigner gives: it was refused
+	next  int64 // then it hints again what it may wait for
 }
 
 // waits begins a wait of c; end ends it.

@@ -130,19 +130,35 @@ func (w *Worker) rest(h *wait, nap time.Duration, sleep func(time.Duration) erro
 		return sleep(nap)
 	}
 	var err error
+	var quiet bool // the assigner had nothing to do, before it hears of the end of this wait
 	w.waitBegins()
 	leaf, set := w.takeForWait(h)
 	if set == 0 {
 		if err = sleep(nap); err == errNap {
 			leaf, set = w.takeForWait(h) // it came during the nap, which it ended
+			quiet = nap == napMax && w.m.anySleeping()
 		}
 	}
 	w.waitEnds()
-	if set != 0 {
+	switch {
+	case set != 0:
 		w.runGiven(h, leaf, set)
 		return errNap
+	case quiet:
+		w.hintAgain(h)
 	}
 	return err
+}
+
+// hintAgain sets the hints of what this process has submitted and nobody has begun, from
+// time to time: a worker that was stopped may have them in its hands, and here nobody may
+// run the tasks in its place.
+func (w *Worker) hintAgain(h *wait) {
+	if at := now(); at >= h.next {
+		h.next = at + int64(backstopMax)
+		w.sub.rehint()
+		w.m.wakeAny()
+	}
 }
 
 func (w *Worker) lanesWait() bool { return int(w.block.waits.Load()) >= w.lanes }
