@@ -221,3 +221,41 @@ func TestGroupsCallEachOtherBesideAtMostOnce(t *testing.T) {
 		}
 	}
 }
+
+// What a worker was assigned ahead does not run on the stack of its task that waits for
+// another group, as long as another worker may run it.
+func TestNothingElseRunsInAWait(t *testing.T) {
+	t.Parallel()
+	pool, g := open(t, tutti.Config{Groups: relayGroups(2, 1)}), newGate(t)
+	submit := func(f *tutti.Func[Relay, int], n int, how string) *tutti.Future[int] {
+		future, err := f.Go(t.Context(), pool, Relay{n, how, g.path})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return future
+	}
+	other := submit(There, 0, "")
+	busy := g.await(1)[0] // the other group
+	futures := []*tutti.Future[int]{other, submit(Here, 2, "call")}
+	parent := g.await(1)[0]
+	futures = append(futures, submit(Here, 0, ""))
+	beside := g.await(1)[0]
+	for range 8 {
+		futures = append(futures, submit(Here, 0, ""))
+	}
+	parent.letGo() // it calls the other group, and waits
+	beside.letGo()
+	for range 8 {
+		guest := g.await(1)[0]
+		if guest.note.Worker == parent.note.Worker {
+			t.Errorf("a task runs in worker %d, whose task waits", guest.note.Worker)
+		}
+		guest.letGo()
+	}
+	busy.letGo()
+	for i, f := range futures {
+		if _, err := f.Wait(t.Context()); err != nil {
+			t.Errorf("%d: %v", i, err)
+		}
+	}
+}

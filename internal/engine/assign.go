@@ -19,7 +19,7 @@ import (
 // The word says what it says in SMP: the task stays QUEUED until the worker begins it,
 // by the same CAS. So a hint in two places does no harm, and one that is lost is set
 // again in the inbox: by recovery when a worker dies (what was in its box, or in hand),
-// and by whoever waits for the task when a worker is stopped. The master's death is the
+// and by whoever waits for the task when a worker is stopped (rehint, hintAgain). The master's death is the
 // pool's, as ever.
 //
 // The assigner is the master's goroutine that asks the policy, with one value for all:
@@ -32,6 +32,22 @@ import (
 // asking, one bit a worker, is set by the worker and then it looks again; the assigner
 // fills the box, clears the bit, and then wakes the worker if that sleeps. So either the
 // worker sees the task, or the clear bit, and asks again.
+//
+// A worker whose lanes all wait for others (given.go) asks for nothing; its loop is
+// elsewhere. It is a waiting one by a count of its sleeping goroutines, unless its loop
+// looks for work. The assigner sees that in each pass, and
+//
+//	begins to wait    what it has not begun is placed anew: box, batch, policy's queue
+//	waits             is given a task, one at a time, if all who may run it wait as well
+//	waits no more     takes the box back itself; the assigner, which may have filled it
+//	                  meanwhile, looks at the count after that and takes it back, too
+//	dies              its count is cleared, and its box is swept, with all else
+//
+// The count moves first and the box is looked at then; the assigner does it the other
+// way round, so that nothing is left in the box of one that does not wait. Each wait
+// that begins wakes the assigner, and so does one that ends if the loop had asked before:
+// it may have been passed over. Tasks lie at workers that wait or are dead only while
+// nobody of their kind takes any; as soon as somebody may, they are placed anew.
 //
 // A task may only go to groups that take its function. Queues are kept apart by kind,
 // the set of groups, so that no look has to pass over others' tasks; Up tells a policy

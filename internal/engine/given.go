@@ -102,10 +102,17 @@ func (w *Worker) lookBegins() {
 
 // waitBegins says that a goroutine of a task is about to sleep until others end, or
 // that the loop keeps a lane free for such a one. When that holds for all lanes, the
-// worker is a waiting one: the assigner takes back what it has not begun, and gives it
+// worker is a waiting one: what it was given before goes back, and the assigner gives it
 // only what all who may run it wait for.
 func (w *Worker) waitBegins() {
-	if w.m.Assigned && int(w.block.waits.Add(1)) >= w.lanes { // SYNC waits: pairs with assigner.hand
+	if !w.m.Assigned {
+		return
+	}
+	switch n := int(w.block.waits.Add(1)); { // SYNC waits: pairs with assigner.hand
+	case n == w.lanes:
+		w.m.emptyBox(w.slot)
+		fallthrough
+	case n > w.lanes:
 		w.m.wakeAny()
 	}
 }
