@@ -47,7 +47,8 @@ type Group struct {
 	Memory int64
 	// Takes are the names of the functions that its workers run; nil means all that no
 	// group names. Calls of a function that only a group with a Count of 1 takes never
-	// overlap.
+	// overlap where Config.TasksPerWorker is 1, but that one may run while another waits
+	// for calls of its own.
 	Takes []string
 }
 

@@ -19,7 +19,7 @@ import (
 // The word says what it says in SMP: the task stays QUEUED until the worker begins it,
 // by the same CAS. So a hint in two places does no harm, and one that is lost is set
 // again in the inbox: by recovery when a worker dies (what was in its box, or in hand),
-// and by whoever waits for the task when a worker is stopped. The master's death is the
+// and by whoever waits for the task when a worker is stopped (rehint, hintAgain). The master's death is the
 // pool's, as ever.
 //
 // The assigner is the master's goroutine that asks the policy, with one value for all:
@@ -33,26 +33,42 @@ import (
 // fills the box, clears the bit, and then wakes the worker if that sleeps. So either the
 // worker sees the task, or the clear bit, and asks again.
 //
+// A worker whose lanes all wait for others (given.go) asks for nothing; its loop is
+// elsewhere. It is a waiting one by a count of its sleeping goroutines, unless its loop
+// looks for work. The assigner sees that in each pass, and
+//
+//	begins to wait    what it has not begun is placed anew: box, batch, policy's queue
+//	waits             is given a task, one at a time, if all who may run it wait as well
+//	waits no more     takes the box back itself; the assigner, which may have filled it
+//	                  meanwhile, looks at the count after that and takes it back, too
+//	dies              its count is cleared, and its box is swept, with all else
+//
+// The count moves first and the box is looked at then; the assigner does it the other
+// way round, so that nothing is left in the box of one that does not wait. Each wait
+// that begins wakes the assigner, and so does one that ends if the loop had asked before:
+// it may have been passed over. Tasks lie at workers that wait or are dead only while
+// nobody of their kind takes any; as soon as somebody may, they are placed anew.
+//
 // A task may only go to groups that take its function. Queues are kept apart by kind,
 // the set of groups, so that no look has to pass over others' tasks; Up tells a policy
 // whom it can place a task with.
 
 // assigner belongs to one goroutine, but for dead, queue and stop.
 type assigner struct {
-	m       *memory
-	policy  sched.Policy
-	rnd     *rand.Rand
-	view    givenView
-	kinds   []uint64 // sets of groups
-	kindOf  []uint8  // by function
-	queue   []hints  // slots × classes × kinds
-	cursors []int    // by queue
-	class   []uint8  // by task
-	used    [sched.Classes]bool
-	heard   int    // cursor of the inbox
-	turn    int    // the worker that was served last
-	shift   int    // the kind that comes first
-	waiting []bool // by slot: all its lanes wait, as was last seen
+	m        *memory
+	policy   sched.Policy
+	rnd      *rand.Rand
+	view     givenView
+	kinds    []uint64 // sets of groups
+	kindOf   []uint8  // by function
+	queue    []hints  // slots × classes × kinds
+	cursors  []int    // by queue
+	class    []uint8  // by task
+	used     [sched.Classes]bool
+	heard    int        // cursor of the inbox
+	turn     int        // the worker that was served last
+	shift    int        // the kind that comes first
+	standing []standing // by slot
 
 	refuse func(index uint32, w Word) // ends a task that no group takes any more
 	dead   atomic.Uint64              // groups that have no workers any more; the supervisor
@@ -67,7 +83,7 @@ func newAssigner(m *memory, policy sched.Policy, refuse func(uint32, Word)) *ass
 	a := &assigner{
 		m: m, policy: policy, rnd: rand.New(rand.NewPCG(2, uint64(now()))), refuse: refuse,
 		kindOf: make([]uint8, len(m.takers)), class: make([]uint8, m.Geometry.Tasks),
-		waiting: make([]bool, m.Slots), done: make(chan struct{}),
+		standing: make([]standing, m.Slots), done: make(chan struct{}),
 	}
 	seen := map[uint64]uint8{}
 	for fn, set := range m.takers[:max(1, m.head.funcs)] {
@@ -164,7 +180,7 @@ func (a *assigner) place(index uint32, at int64) {
 	q := int(a.policy.Place(&a.view, t, a.rnd))
 	rank := a.policy.Rank(t)
 	a.view.kind = -1
-	if q < 0 || q >= a.m.Slots || q > 0 && !a.serves(q, kind) {
+	if q < 0 || q >= a.m.Slots || q > 0 && !(a.serves(q, kind) && a.standing[q].takes()) {
 		q = a.another(q, kind)
 	}
 	class := sched.Class(rank)
@@ -179,38 +195,35 @@ func (a *assigner) serves(slot, kind int) bool {
 	return a.kinds[kind]>>(a.m.slot[slot].group%groupsMax)&1 != 0
 }
 
-// another is the worker that follows q in turn, of those of a kind; one that is up if
-// there is any.
-func (a *assigner) another(q, kind int) int {
-	n, other := a.m.Slots-1, 0
+// another is the worker that follows q in turn, of those of a kind; one that takes tasks
+// if there is any, or else is up.
+func (a *assigner) another(q, kind int) (best int) {
+	n := a.m.Slots - 1
 	for i := range n {
 		s := (max(q, 0)+i)%n + 1
-		if !a.serves(s, kind) {
-			continue
-		}
-		if a.m.slot[s].state.Load() == slotReady {
+		switch {
+		case !a.serves(s, kind):
+		case a.standing[s].takes():
 			return s
+		case best == 0 || a.standing[s].up && !a.standing[best].up:
+			best = s
 		}
-		other = s
 	}
-	return other
+	return best
 }
 
-// waits reports whether all lanes of a worker wait for others.
-func (a *assigner) waits(slot int) bool {
-	b := &a.m.slot[slot]
-	n := b.waits.Load()
-	return n > 0 && n >= b.lanes
-}
-
-// recall places anew what waits at a worker that has begun to wait itself.
+// recall sees who takes tasks now. What waits at a worker that does not, since it has
+// begun to wait itself or has died, is placed anew each time this changes for anybody:
+// then somebody may be there who takes it.
 func (a *assigner) recall() {
+	changed := false
 	for s := 1; s < a.m.Slots; s++ {
-		waits := a.waits(s)
-		if waits == a.waiting[s] {
+		state := standing{a.m.slot[s].state.Load() == slotReady, a.m.waits(s)}
+		if state == a.standing[s] {
 			continue
 		}
-		if a.waiting[s] = waits; !waits {
+		a.standing[s], changed = state, true
+		if !state.waits {
 			continue
 		}
 		b := &a.m.slot[s]
@@ -218,16 +231,32 @@ func (a *assigner) recall() {
 			a.m.inbox().add(leaf, b.batchBits.Load())
 		}
 		a.m.emptyBox(s)
+	}
+	if !changed {
+		return
+	}
+	for s := 1; s < a.m.Slots; s++ {
+		if a.standing[s].takes() {
+			continue
+		}
 		for i := range a.queues(s) {
 			a.queues(s)[i].moveTo(a.m.inbox())
 		}
 	}
 }
 
+// standing is what the assigner goes by when it places and gives tasks, as it saw it last.
+type standing struct {
+	up    bool
+	waits bool // all lanes wait for others
+}
+
+func (s standing) takes() bool { return s.up && !s.waits }
+
 // stuck reports whether all workers of a kind that are up wait.
 func (a *assigner) stuck(kind int) bool {
 	for s := 1; s < a.m.Slots; s++ {
-		if a.serves(s, kind) && a.m.slot[s].state.Load() == slotReady && !a.waiting[s] {
+		if a.serves(s, kind) && a.standing[s].takes() {
 			return false
 		}
 	}
@@ -238,7 +267,10 @@ func (a *assigner) stuck(kind int) bool {
 func (a *assigner) give() bool {
 	for i := range a.m.Slots - 1 {
 		s := (a.turn+i)%(a.m.Slots-1) + 1
-		if a.m.head.asking[s>>6].Load()>>(s&63)&1 == 0 || a.m.slot[s].state.Load() != slotReady {
+		switch {
+		case a.m.slot[s].state.Load() != slotReady, !a.standing[s].up:
+			continue
+		case a.standing[s].waits && !a.m.box(s).empty(), !a.standing[s].waits && !a.m.asks(s):
 			continue
 		}
 		if a.serve(s) {
@@ -275,17 +307,22 @@ func (a *assigner) serve(s int) bool {
 // hand puts tasks into a worker's box and wakes it.
 func (a *assigner) hand(s, leaf int, set uint64) {
 	a.m.box(s).add(leaf, set)
-	a.m.head.asking[s>>6].And(^(uint64(1) << (s & 63))) // SYNC asking
-	if a.waiting[s] && !a.waits(s) {                    // SYNC waits: it may have gone on without them
-		a.m.emptyBox(s)
+	if a.standing[s].waits { // its loop may ask all the same, and is to be heard when the others go on
+		if !a.m.waits(s) { // SYNC waits: they may have gone on without these
+			a.m.emptyBox(s)
+			a.recall() // or it would be given them again and again
+		} else {
+			a.m.ringDone(s)
+		}
 		return
 	}
+	a.m.head.asking[s>>6].And(^(uint64(1) << (s & 63))) // SYNC asking
 	a.m.wakeSlot(s)
 }
 
 // open reports whether a worker may be given tasks of a kind now.
 func (a *assigner) open(s, kind int) bool {
-	return a.serves(s, kind) && (!a.waiting[s] || a.stuck(kind))
+	return a.serves(s, kind) && (!a.standing[s].waits || a.stuck(kind))
 }
 
 // takeFrom takes what there is for worker s in the queues of slot q.
@@ -297,7 +334,7 @@ func (a *assigner) takeFrom(s, q, class int, take sched.Take) (leaf int, set uin
 		return a.lowest(s, q, class, take.Least)
 	}
 	most := 1
-	if a.m.head.ahead != 0 && !a.waiting[s] {
+	if a.m.head.ahead != 0 && !a.standing[s].waits {
 		most = max(1, min(take.Max, batchMax))
 	}
 	for i := range a.kinds {
@@ -449,5 +486,5 @@ func (v *givenView) Work(q sched.Slot) int64 {
 // Up is false for workers that cannot run the task that is to be placed, or that wait
 // themselves.
 func (v *givenView) Up(w sched.Slot) bool {
-	return v.view.Up(w) && !v.a.waiting[w] && (v.kind < 0 || v.a.serves(int(w), v.kind))
+	return v.view.Up(w) && !v.a.standing[w].waits && (v.kind < 0 || v.a.serves(int(w), v.kind))
 }

@@ -70,6 +70,10 @@ func (st *Stream) awaitFeeder(ctx context.Context, some func() bool) (done bool,
 func (st *Stream) awaitHead(ctx context.Context, head int64, index uint32) error {
 	s := st.s
 	ended := func() bool { _, ok := s.m.hasEnded(index); return ok }
+	if s.worker != nil && s.m.Assigned {
+		st.rehint(head)
+		return s.Wait(ctx, st.spec.Caller, index) // what holds up the head may come up later
+	}
 	if s.worker != nil {
 		h := s.worker.waits(st.spec.Caller)
 		defer h.end()
@@ -183,7 +187,7 @@ func (st *Stream) nextEnded(ctx context.Context) (uint32, bool, error) {
 }
 
 // awaitSome waits until some holds. In a worker it runs the stream's own tasks
-// meanwhile: nobody else may ever do it.
+// meanwhile, since nobody else may ever do it, or what these wait for.
 func (st *Stream) awaitSome(ctx context.Context, some func() bool) error {
 	if st.s.worker == nil {
 		return st.s.leadUntil(ctx, st.more, some)
@@ -194,7 +198,8 @@ func (st *Stream) awaitSome(ctx context.Context, some func() bool) error {
 		if index, ok := st.waiting(); ok {
 			st.s.worker.help(h, index, nap < patientNap)
 		}
-		if err := st.s.leadFor(ctx, nap, st.more, some); err != errNap {
+		err := st.s.worker.rest(h, nap, func(nap time.Duration) error { return st.s.leadFor(ctx, nap, st.more, some) })
+		if err != errNap {
 			return err
 		}
 		if ctx.Err() != nil {
@@ -203,8 +208,14 @@ func (st *Stream) awaitSome(ctx context.Context, some func() bool) error {
 	}
 }
 
-// waiting finds the first task of the stream, by order of ends, that nobody has begun.
+// waiting finds the first task of the stream, by order of ends, that nobody has begun
+// and that may run here. Where the master assigns and there is none, it is the task that
+// waits: what others run for it may have calls that wait.
 func (st *Stream) waiting() (index uint32, ok bool) {
+	w, parent := st.s.worker, st.spec.Parent
+	if w.m.Assigned && parent != 0 && !w.m.takes(w.slot, st.spec.Fn) {
+		return parent.index(), true
+	}
 	st.mu.Lock()
 	defer st.mu.Unlock()
 	first := int64(math.MaxInt64)
@@ -212,6 +223,9 @@ func (st *Stream) waiting() (index uint32, ok bool) {
 		if pos < first && Word(st.s.m.words[i].Load()).state() == Queued {
 			index, first, ok = i, pos, true
 		}
+	}
+	if !ok && w.m.Assigned && parent != 0 {
+		return parent.index(), true
 	}
 	return index, ok
 }

@@ -32,6 +32,7 @@ type control struct {
 const (
 	strikeAny uint32 = iota
 	strikeSubmitting
+	strikeThere // in the group of this name
 )
 
 // How.
@@ -93,13 +94,16 @@ func (c *control) arm(p Point, nth int, role, act uint32) {
 	c.armed.Store(uint32(p) + 1)
 }
 
-// submitting is set in a worker while its task submits others.
-var submitting atomic.Bool
+// submitting counts the tasks of a worker that are submitting others.
+var submitting atomic.Int32
 
 // strike is the workers' failHook.
 func (c *control) strike(p Point) {
 	c.met[p].Add(1)
-	if c.armed.Load() != uint32(p)+1 || c.role.Load() == strikeSubmitting && !submitting.Load() {
+	switch role := c.role.Load(); {
+	case c.armed.Load() != uint32(p)+1,
+		role == strikeSubmitting && submitting.Load() == 0,
+		role == strikeThere && os.Getenv(groupVariable) != "there":
 		return
 	}
 	if c.passed.Add(1) != c.nth.Load() {

@@ -180,7 +180,9 @@ func (w *Worker) mustBeAlone(index uint32, word Word) bool {
 type wait struct {
 	w     *Worker
 	c     *Caller
-	wants bool // it has said that it wants to run a task alone
+	wants bool  // it has said that it wants to run a task alone
+	shy   int64 // until then it takes nothing that the assigner gives: it was refused
+	next  int64 // then it hints again what it may wait for
 }
 
 // waits begins a wait of c; end ends it.

@@ -73,53 +73,120 @@ func (w *Worker) takeGiven(most int) (leaf int, batch uint64) {
 
 // ask tells the assigner, once, that the box is empty.
 func (w *Worker) ask() {
-	word, bit := &w.m.head.asking[w.slot>>6], uint64(1)<<(w.slot&63)
-	if word.Load()&bit == 0 {
-		word.Or(bit)
+	if !w.asks() {
+		w.m.head.asking[w.slot>>6].Or(uint64(1) << (w.slot & 63))
 		w.m.wakeAny()
 	}
 }
 
-// waitBegins says that a task of this worker is about to sleep until another ends.
-// When all its lanes do, the worker gets nothing more, and the assigner takes back what
-// it has not begun.
+func (w *Worker) asks() bool { return w.m.asks(w.slot) }
+
+// asks reports whether a worker has told the assigner that its box is empty.
+func (m *memory) asks(slot int) bool { return m.head.asking[slot>>6].Load()>>(slot&63)&1 != 0 }
+
+// waits reports whether all lanes of a worker wait for others.
+func (m *memory) waits(slot int) bool {
+	b := &m.slot[slot]
+	n := b.waits.Load()
+	return n > 0 && n >= b.lanes && b.looking.Load() == 0
+}
+
+// lookBegins says that the loop has a lane free and finds nothing for it: until it does,
+// this worker is no waiting one, however many goroutines of its tasks wait.
+func (w *Worker) lookBegins() {
+	w.block.looking.Store(1) // SYNC waits
+	if w.m.Assigned && w.lanesWait() {
+		w.m.wakeAny() // it may have been told already that the box is empty
+	}
+}
+
+// waitBegins says that a goroutine of a task is about to sleep until others end, or
+// that the loop keeps a lane free for such a one. When that holds for all lanes, the
+// worker is a waiting one: what it was given before goes back, and the assigner gives it
+// only what all who may run it wait for.
 func (w *Worker) waitBegins() {
-	if w.m.Assigned && int(w.block.waits.Add(1)) >= w.lanes { // SYNC waits: pairs with assigner.hand
-		w.m.wakeAny()
-	}
-}
-
-// waitEnds takes that back. What was given because nobody else could run it goes
-// back, too: this worker now has something to do.
-func (w *Worker) waitEnds() {
 	if !w.m.Assigned {
 		return
 	}
-	w.block.waits.Add(^uint32(0)) // SYNC waits
-	if w.lanes > 1 {
-		return // others of its lanes may be waiting for what was given
+	switch n := int(w.block.waits.Add(1)); { // SYNC waits: pairs with assigner.hand
+	case n == w.lanes:
+		w.m.emptyBox(w.slot)
+		fallthrough
+	case n > w.lanes:
+		w.m.wakeAny()
 	}
-	w.m.head.asking[w.slot>>6].And(^(uint64(1) << (w.slot & 63)))
-	w.m.emptyBox(w.slot)
 }
 
-// rest sleeps for a nap while a task of this worker waits, or runs what it is given
-// meanwhile.
-func (w *Worker) rest(h *wait, nap time.Duration, sleep func(time.Duration) error) error {
-	w.waitBegins()
-	defer w.waitEnds()
-	given := func() bool { return w.m.Assigned && w.lanesWait() && w.runGiven(h) }
-	if given() {
-		return errNap
+// waitEnds takes that back. What was given because nobody else could run it, and was not
+// taken, goes back when a lane does not wait any more: that one has something to do,
+// and the others are not given anything beside it.
+func (w *Worker) waitEnds() {
+	if !w.m.Assigned || int(w.block.waits.Add(^uint32(0))) != w.lanes-1 { // SYNC waits
+		return
 	}
-	err := sleep(nap)
-	if err == errNap {
-		given() // it came during the nap
+	w.m.emptyBox(w.slot)
+	if w.asks() {
+		w.m.wakeAny() // the assigner had no ear for it
+	}
+}
+
+// rest sleeps for a nap while a task of this worker waits, and then runs what it was
+// given meanwhile, if anything. Who runs that does not wait.
+func (w *Worker) rest(h *wait, nap time.Duration, sleep func(time.Duration) error) error {
+	if !w.m.Assigned {
+		return sleep(nap)
+	}
+	var err error
+	var quiet bool // the assigner had nothing to do, before it hears of the end of this wait
+	w.waitBegins()
+	leaf, set := w.takeForWait(h)
+	if set == 0 {
+		if err = sleep(nap); err == errNap {
+			leaf, set = w.takeForWait(h) // it came during the nap, which it ended
+			quiet = nap == napMax && w.m.anySleeping()
+		}
+	}
+	w.waitEnds()
+	switch {
+	case set != 0:
+		w.runGiven(h, leaf, set)
+		return errNap
+	case quiet:
+		w.hintAgain(h)
 	}
 	return err
 }
 
+// hintAgain sets the hints of what this process has submitted and nobody has begun, from
+// time to time: a worker that was stopped may have them in its hands, and here nobody may
+// run the tasks in its place.
+func (w *Worker) hintAgain(h *wait) {
+	if at := now(); at >= h.next {
+		h.next = at + int64(backstopMax)
+		w.sub.rehint()
+		w.m.wakeAny()
+	}
+}
+
 func (w *Worker) lanesWait() bool { return int(w.block.waits.Load()) >= w.lanes }
+
+// givenToWait reports whether there is something for one that waits.
+func (w *Worker) givenToWait() bool {
+	return w.m.Assigned && w.lanesWait() && !w.m.box(w.slot).empty()
+}
+
+// takeForWait takes a task that this worker was given though it waits.
+func (w *Worker) takeForWait(h *wait) (leaf int, set uint64) {
+	if !w.givenToWait() || now() < h.shy {
+		return 0, 0
+	}
+	cursor := 0 // several goroutines may come here at once
+	leaf, set = w.m.box(w.slot).take(&cursor, 1, false)
+	if set != 0 {
+		at(PointTaken) // and not published: the batch is the loop's
+	}
+	return leaf, set
+}
 
 // emptyBox has the assigner place anew what a worker was given and has not taken.
 func (m *memory) emptyBox(slot int) {
@@ -139,35 +206,35 @@ func (h *hints) moveTo(to *hints) (any bool) {
 	}
 }
 
-// runGiven runs a task, if there is one, that the assigner gave to this worker though
-// it waits. It does so only when all workers that may run it wait as well, since they
-// might be waiting for each other.
+// runGiven runs a task that this worker was given though it waits. It is given one
+// only when all workers that may run it wait as well, since they might be waiting for
+// each other.
 //
 // That closes no circle. Who waits began before what it waits for, its child; and a
 // task on a stack began before those above it. So whatever holds up a task began
 // after it, and the one begun last is held up by nothing. Each level has a descriptor,
 // so the table bounds the stack.
-func (w *Worker) runGiven(h *wait) bool {
-	cursor := 0 // several lanes may come here at once; and what is taken is not published, the batch is the loop's
-	leaf, set := w.m.box(w.slot).take(&cursor, 1, false)
-	if set == 0 {
-		w.ask() // SYNC asking: announce, look again
-		if leaf, set = w.m.box(w.slot).take(&cursor, 1, false); set == 0 {
-			return false
-		}
-	}
+//
+// One that must not run now, because what runs alone in this worker does, or is to, is
+// put back for whoever may: another worker, or in this one the one that runs alone, when
+// that waits, too. So this wait takes nothing for longer than that one sleeps.
+func (w *Worker) runGiven(h *wait, leaf int, set uint64) {
 	index := uint32(leaf<<6 + bits.TrailingZeros64(set))
 	word := Word(w.m.words[index].Load())
 	if word.state() == Queued && w.runNested(h, index, word, false) {
-		w.m.box(w.slot).add(leaf, set) // for whoever may run it: what waits in a call of the one that runs alone
-		return false
+		h.shy = now() + 2*int64(napMax)
+		w.refused.Store(h.shy)
+		w.m.inbox().add(leaf, set)
+		w.m.wakeAny()
 	}
-	return true
 }
 
 // mayRun reports whether a task's function is one that this worker's group takes.
-func (w *Worker) mayRun(index uint32) bool {
-	return !w.m.Assigned || w.m.takes(w.slot, w.m.orders[index].fn.Load())
+func (w *Worker) mayRun(index uint32) bool { return w.m.mayTake(w.slot, index) }
+
+// mayTake is mayRun for the worker of a slot.
+func (m *memory) mayTake(slot int, index uint32) bool {
+	return !m.Assigned || m.takes(slot, m.orders[index].fn.Load())
 }
 
 // takes reports whether the group of a slot takes a function.

@@ -31,13 +31,16 @@ const (
 	fnCrash
 	fnAbandon
 	fnCrowd
+	fnRelay
+	fnRelayBack
 )
 
-var testNames = []string{"double", "echo", "nest", "poison", "hold", "stage", "mark", "pour", "crash", "abandon", "crowd"}
+var testNames = []string{"double", "echo", "nest", "poison", "hold", "stage", "mark", "pour", "crash", "abandon", "crowd", "relay", "relay back"}
 
 var testHandlers = map[string]Handler{
 	"double": double, "echo": echo, "nest": nest, "poison": func(*Run) { die() }, "hold": hold,
 	"stage": stage, "mark": mark, "pour": pour, "crash": crash, "abandon": abandon, "crowd": crowd,
+	"relay": relay, "relay back": relay,
 }
 
 // beWorker is what a worker of a test pool does.
@@ -194,8 +197,8 @@ func crash(*Run) {
 //
 // nest submits children in every way there is, waits for them and adds up.
 func nest(r *Run) {
-	submitting.Store(true)
-	defer submitting.Store(false)
+	submitting.Add(1)
+	defer submitting.Add(-1)
 	in := inputBytes(r)
 	width, base := int(in[0]), int64(in[1])
 	sum, err := nestAll(r, width, base)
@@ -248,7 +251,7 @@ func nestAll(r *Run, width int, base int64) (sum int64, err error) {
 		}
 		sum += *(*int64)(unsafe.Pointer(&res.Data[0]))
 	}
-	v, err := nestStream(ctx, s, spec, width, base)
+	v, err := nestStream(ctx, s, spec, width, base, true)
 	return sum + v, err
 }
 
@@ -296,8 +299,8 @@ func inPlace(s *Submitter, spec *Spec, v int64) (sum int64) {
 }
 
 // nestStream doubles by a stream of a small window.
-func nestStream(ctx context.Context, s *Submitter, spec Spec, width int, base int64) (sum int64, err error) {
-	st := s.NewStream(spec, 4, true)
+func nestStream(ctx context.Context, s *Submitter, spec Spec, width int, base int64, ordered bool) (sum int64, err error) {
+	st := s.NewStream(spec, 4, ordered)
 	if !st.Reserve() { // the table is full: in place
 		st.Fed(nil)
 		st.Stop()
@@ -360,12 +363,12 @@ func crowd(r *Run) {
 		}
 		all = append(all, index)
 	}
-	submitting.Store(true)
+	submitting.Add(1)
 	sum := int64(0)
 	for i := range int64(inputBytes(r)[0]) {
 		sum += inPlace(s, &Spec{Fn: fnDouble, Parent: r.ID(), MaxAttempts: MaxAttempts, TimeoutNs: int64(patience)}, i)
 	}
-	submitting.Store(false)
+	submitting.Add(-1)
 	for _, index := range all {
 		s.Unacquire(index)
 	}

@@ -54,7 +54,7 @@ func (w *Worker) idleOther(index uint32) bool {
 	for slot := 1; slot < w.m.Slots; slot++ {
 		b := &w.m.slot[slot]
 		state := b.state.Load()
-		if slot == w.slot || state != slotStarting && (state != slotReady || w.view.Running(sched.Slot(slot)) > 0) {
+		if slot == w.slot || !w.m.mayTake(slot, index) || state != slotStarting && (state != slotReady || w.view.Running(sched.Slot(slot)) > 0) {
 			continue
 		}
 		if !w.m.Assigned && w.m.head.inOrder == 0 { // it may never look where the task was placed

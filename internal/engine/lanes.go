@@ -66,12 +66,18 @@ func (w *Worker) start(lane int, index uint32) {
 }
 
 // startAlone runs a task when all lanes are free, and keeps them until it has ended. It
-// reports whether it ran it.
+// reports whether it ran it. For the assigner those that it keeps wait: its own until the
+// task has begun, so that the worker is a waiting one when the tasks on all others are,
+// and the others until it has ended, so that it is one when this task waits.
 func (w *Worker) startAlone(lane int, index uint32, word Word) bool {
+	w.waitBegins()
 	for range w.lanes - 1 {
 		<-w.free
+		w.waitBegins()
+		defer w.waitEnds()
 	}
 	running, ok := w.beginAlone(index, word)
+	w.waitEnds()
 	if ok {
 		at(PointBegun)
 		w.m.begun(index)
@@ -102,10 +108,6 @@ func (w *Worker) beginAlone(index uint32, word Word) (running Word, ok bool) {
 	}
 	if e.await(func() bool { return false }, admit) {
 		return running, ok // the usual case
-	}
-	for range w.lanes {
-		w.waitBegins()
-		defer w.waitEnds()
 	}
 	e.await(func() bool { return !w.leaving() && word.same(Word(w.m.words[index].Load())) }, admit)
 	return running, ok

@@ -148,8 +148,9 @@ type slotBlock struct {
 	_        [56]byte
 	done     atomic.Uint32 // futex of who waits for ends in this process; finishers +1
 	awaiting atomic.Uint32 // 1: somebody sleeps on done
-	waits    atomic.Uint32 // goroutines of its tasks that wait for others of the pool; AMP only
-	_        [52]byte
+	waits    atomic.Uint32 // of its tasks: goroutines that sleep until others of the pool end; AMP only
+	looking  atomic.Uint32 // 1: its loop has a lane free and finds nothing; AMP only
+	_        [48]byte
 
 	batchLeaf atomic.Uint32 // what its worker took and may not have begun: hints
 	_         [4]byte

@@ -23,17 +23,28 @@ func TestKillMasterAtEveryPoint(t *testing.T) {
 	skipUnderRace(t)
 	for _, point := range masterPoints {
 		for nth := 1; nth <= passings; nth++ {
-			t.Run(fmt.Sprint(point, " ", nth), func(t *testing.T) {
-				t.Parallel()
-				killMaster(t, point, nth)
-			})
+			for kind := range masterKinds {
+				t.Run(fmt.Sprint(kind, " ", point, " ", nth), func(t *testing.T) {
+					t.Parallel()
+					killMaster(t, kind, point, nth)
+				})
+			}
 		}
 	}
 }
 
-func killMaster(t *testing.T, point Point, nth int) {
+// masterKinds are the pools that a master has.
+var masterKinds = map[string]func(*Config){
+	"smp": func(*Config) {},
+	"amp": func(c *Config) { c.Assign = true },
+	"groups": func(c *Config) {
+		c.setTestGroups(testGroup{"first", 1, []uint32{fnDouble, fnHold}}, testGroup{"second", 1, []uint32{fnDouble, fnHold}})
+	},
+}
+
+func killMaster(t *testing.T, kind string, point Point, nth int) {
 	tmp, before := t.TempDir(), unnamed(t)
-	cmd := testBinary(fmt.Sprintf("%s=%d:%d", masterVariable, point, nth), "TMPDIR="+tmp)
+	cmd := testBinary(fmt.Sprintf("%s=%s %d %d", masterVariable, kind, point, nth), "TMPDIR="+tmp)
 	in, err := cmd.StdinPipe()
 	if err != nil {
 		t.Fatal(err)
@@ -100,8 +111,9 @@ func names(t *testing.T, dir string) (names []string) {
 
 // beMaster is a program with a pool that dies at its nth passing of a point.
 func beMaster(at string) {
+	var kind string
 	var point, nth int
-	if _, err := fmt.Sscanf(at, "%d:%d", &point, &nth); err != nil {
+	if _, err := fmt.Sscan(at, &kind, &point, &nth); err != nil {
 		panic(err)
 	}
 	_ = os.Unsetenv(masterVariable)
@@ -109,7 +121,9 @@ func beMaster(at string) {
 	if err != nil {
 		panic(err)
 	}
-	m, err := Open(context.Background(), testConfig(&output{}, file))
+	cfg := testConfig(&output{}, file)
+	masterKinds[kind](&cfg)
+	m, err := Open(context.Background(), cfg)
 	if err != nil {
 		panic(err)
 	}

@@ -38,20 +38,22 @@ func TestEveryPointIsListed(t *testing.T) {
 func TestKillRunnerAtEveryPoint(t *testing.T) {
 	skipUnderRace(t)
 	for _, point := range runnerPoints {
-		t.Run(point.String(), func(t *testing.T) {
-			t.Parallel()
-			// A pool a point: a worker that dies idle again and again is started later
-			// and later.
-			p := openTest(t, nil)
-			for nth := 1; nth <= passings; nth++ {
-				p.strikeWhile(point, nth, strikeAny, "ordered", func() { p.doubles(60, true) })
-				p.strikeWhile(point, nth, strikeAny, "unordered", func() { p.doubles(60, false) })
-				p.strikeWhile(point, nth, strikeAny, "several callers", func() { p.callers(4, 20) })
-			}
-			p.metAll([]Point{point})
-			p.empty()
-		})
+		t.Run(point.String(), func(t *testing.T) { killRunner(t, point, nil) })
 	}
+}
+
+// killRunner kills workers of pools that edit may have changed.
+func killRunner(t *testing.T, point Point, edit func(*Config)) {
+	t.Parallel()
+	// A pool a point: a worker that dies idle again and again is started later and later.
+	p := openTest(t, edit)
+	for nth := 1; nth <= passings; nth++ {
+		p.strikeWhile(point, nth, strikeAny, "ordered", func() { p.doubles(60, true) })
+		p.strikeWhile(point, nth, strikeAny, "unordered", func() { p.doubles(60, false) })
+		p.strikeWhile(point, nth, strikeAny, "several callers", func() { p.callers(4, 20) })
+	}
+	p.metAll([]Point{point})
+	p.empty()
 }
 
 // A worker is killed at each point while its task submits others. The task runs

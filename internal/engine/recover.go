@@ -198,6 +198,7 @@ func (s *supervisor) recoverAll(slot int, cause core.DeathCause, crash Crash) {
 	b.state.Store(slotVacant)
 	b.batchBits.Store(0)
 	b.waits.Store(0)
+	b.looking.Store(0)
 	m.head.asking[slot>>6].And(^(uint64(1) << (slot & 63)))
 	b.stats.running.Store(0)
 	if since := b.stats.busySince.Swap(0); since != 0 {

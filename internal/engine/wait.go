@@ -177,6 +177,9 @@ func (s *Submitter) leadOn(ctx context.Context, nap time.Duration, cond func() b
 			return context.Cause(ctx)
 		}
 		if nap > 0 {
+			if w := s.worker; w != nil && w.givenToWait() && now() >= w.refused.Load() {
+				return errNap
+			}
 			if !shm.Wait(addr(&b.done), bell, nap) {
 				return errNap
 			}

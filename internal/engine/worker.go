@@ -47,6 +47,7 @@ type Worker struct {
 	active   map[TaskID]func(timedOut bool) // running tasks that asked to be told of their end
 	runs     sync.Pool
 	left     chan struct{} // closed when the loop has ended
+	refused  atomic.Int64  // until then nobody is woken for what is given to those that wait
 }
 
 // tally is what a worker counts between two writes to its figures, so that a
@@ -147,9 +148,11 @@ func (w *Worker) next(most int) (leaf int, batch uint64) {
 		w.sub.tidy()
 		w.sub.giveBack()
 		found := func() bool { leaf, batch = w.find(most); return batch != 0 || w.leaving() }
+		w.lookBegins()
 		if !spinUntil(w.m.head.spinNs, found) && !yieldUntil(found) {
 			w.park(found)
 		}
+		w.block.looking.Store(0)
 	}
 	if batch != 0 && w.tally.busySince == 0 {
 		w.tally.busySince = now()
