@@ -92,10 +92,13 @@ func killMaster(t *testing.T, kind string, point Point, nth int) {
 	}
 }
 
-// unnamed lists the shared memory of this machine but for spaces of package ipc, which
-// pools do not make, and other tests make meanwhile.
+// unnamed lists the shared memory of this machine but for spaces of package ipc, locks
+// of resources and what is a test's by its name: pools make none of these, and other
+// tests make them meanwhile.
 func unnamed(t *testing.T) []string {
-	return slices.DeleteFunc(names(t, "/dev/shm"), func(name string) bool { return strings.HasPrefix(name, "tutti-ipc-") })
+	return slices.DeleteFunc(names(t, "/dev/shm"), func(name string) bool {
+		return strings.HasPrefix(name, "tutti-ipc-") || strings.HasPrefix(name, "tutti-resources-") || strings.Contains(name, "test-")
+	})
 }
 
 func names(t *testing.T, dir string) (names []string) {
