@@ -77,7 +77,7 @@ func Open(ctx context.Context, cfg Config) (*Master, error) {
 	if err != nil {
 		return nil, err
 	}
-	seg, err := shm.Create(l.size, l.meta)
+	seg, err := shm.Create(l.size, l.words)
 	if err != nil {
 		return nil, fmt.Errorf("open pool: %w", err)
 	}
