@@ -232,7 +232,7 @@ func (f *gnuFile) run(t *testing.T, c *gnuCase, door string) gnuOutcome {
 	defer cancel()
 	cmd := exec.CommandContext(ctx, "bash", "-c", c.script)
 	cmd.Dir = dir
-	space, check := freshSpace()
+	space, check := freshSpace(t.Name())
 	defer check()
 	cmd.Env = []string{
 		"PATH=" + door + ":/usr/local/bin:/usr/bin:/bin", "HOME=" + home, "TMPDIR=" + tmp,

@@ -154,24 +154,33 @@ func TestScripts(t *testing.T) {
 var spaces atomic.Int64
 
 // freshSpace is the name of a space that nobody has, and what notes it as left over
-// if it is there in the end.
-func freshSpace() (name string, check func()) {
+// if it is there in the end: by whom, and not for a moment, in which a process that has
+// given up what others waited for still leaves.
+func freshSpace(whose string) (name string, check func()) {
 	name = fmt.Sprintf("test-%d-cli-%d", os.Getpid(), spaces.Add(1))
 	return name, func() {
+		tick := time.NewTicker(5 * time.Millisecond)
+		defer tick.Stop()
+		for range 400 {
+			if _, err := os.Stat("/dev/shm/tutti-ipc-" + name); err != nil {
+				break
+			}
+			<-tick.C
+		}
 		leftovers.Lock()
 		defer leftovers.Unlock()
 		if ipc.Remove(name, ipc.Options{}) == nil {
-			leftovers.names = append(leftovers.names, "space "+name)
+			leftovers.names = append(leftovers.names, "space "+name+" of "+whose)
 		}
 		if os.Remove("/dev/shm/"+stockPrefix+name) == nil {
-			leftovers.names = append(leftovers.names, "the locks of space "+name)
+			leftovers.names = append(leftovers.names, "the locks of space "+name+" of "+whose)
 		}
 	}
 }
 
 // ownSpace gives a script a space of its own, which is to be gone in the end.
 func ownSpace(e *testscript.Env) {
-	name, check := freshSpace()
+	name, check := freshSpace(filepath.Base(e.WorkDir))
 	e.Setenv(spaceVariable, name)
 	e.Defer(check)
 }

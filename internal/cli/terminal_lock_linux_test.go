@@ -15,7 +15,7 @@ import (
 // and fg brings it back, Ctrl-C ends it, and a loop of the shell around it.
 func TestTerminalLock(t *testing.T) {
 	t.Parallel()
-	space, check := freshSpace()
+	space, check := freshSpace(t.Name())
 	t.Cleanup(check)
 	s := openTerminal(t)
 	s.command("export TUTTI_SPACE=" + space)
@@ -53,7 +53,7 @@ func TestTerminalLock(t *testing.T) {
 // sem in the foreground gives the terminal, too; and who waits ends with Ctrl-C.
 func TestTerminalSem(t *testing.T) {
 	t.Parallel()
-	space, check := freshSpace()
+	space, check := freshSpace(t.Name())
 	t.Cleanup(check)
 	s := openTerminal(t)
 	s.command("export TUTTI_SPACE=" + space)
