@@ -3,7 +3,10 @@ package engine
 import (
 	"context"
 	"runtime/pprof"
+	"slices"
 	"testing"
+
+	"github.com/tutti-run/tutti/sched"
 )
 
 // elsewhere runs f in a goroutine that the present one starts.
@@ -53,5 +56,26 @@ func TestWhoseGoroutine(t *testing.T) {
 	})
 	if len(l.all) != 2 {
 		t.Errorf("%d numbers for two at once", len(l.all))
+	}
+}
+
+// A task that takes its goroutine's labels away takes them from no task that runs there
+// after it.
+func TestLabelsLastForATask(t *testing.T) {
+	t.Parallel()
+	s, w := onePool(t, sched.NewWorkStealing(), 64)
+	var got []*Caller
+	w.handlers[0] = func(*Run) {
+		got = append(got, w.labels.whose())
+		pprof.Do(context.Background(), pprof.Labels("a", "1"), func(context.Context) {})
+	}
+	run := &Run{w: w, single: true}
+	elsewhere(func() {
+		for range 2 {
+			w.runOne(run, submit(t, s, Hints{}))
+		}
+	})
+	if want := []*Caller{&w.top, &w.top}; !slices.Equal(got, want) {
+		t.Errorf("the tasks' goroutine was taken for that of %p, not %p", got, want)
 	}
 }

@@ -82,7 +82,6 @@ func newWorker(m *memory, slot int, policy, subPolicy sched.Policy, handlers []H
 
 // loop takes and runs tasks one after another until the worker is to leave.
 func (w *Worker) loop() {
-	setLabels(w.top.label.raw)
 	r := &Run{w: w, single: true}
 	r.caller.Store(&w.top)
 	ended := false
@@ -274,6 +273,7 @@ func (w *Worker) runOne(r *Run, index uint32) {
 	}
 	at(PointBegun)
 	w.m.begun(index)
+	setLabels(w.top.label.raw) // the task before it may have left others, or none
 	w.perform(r, index, word)
 }
 
