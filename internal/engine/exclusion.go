@@ -32,8 +32,8 @@ import (
 // lane and several calls may try to begin the same task.
 //
 // Who the caller is a call's context says, or else its goroutine (whose.go). What is
-// called by a goroutine that no task has started, or that was left behind, has nobody
-// who waits for it here and might therefore be counted out. It may share; but what is
+// called by one that no task has started, or that is known for no task's any more, has
+// nobody who waits for it here and might therefore be counted out. It may share; but what is
 // to run alone begins from the queue, when the lanes of this worker or of another are
 // all free, and in a full pool not at all.
 //

@@ -94,9 +94,18 @@ func (m *memory) waits(slot int) bool {
 // lookBegins says that the loop has a lane free and finds nothing for it: until it does,
 // this worker is no waiting one, however many goroutines of its tasks wait.
 func (w *Worker) lookBegins() {
+	if !w.m.Assigned {
+		return
+	}
 	w.block.looking.Store(1) // SYNC waits
-	if w.m.Assigned && w.lanesWait() {
+	if w.lanesWait() {
 		w.m.wakeAny() // it may have been told already that the box is empty
+	}
+}
+
+func (w *Worker) lookEnds() {
+	if w.m.Assigned {
+		w.block.looking.Store(0)
 	}
 }
 

@@ -151,7 +151,7 @@ func (w *Worker) next(most int) (leaf int, batch uint64) {
 		if !spinUntil(w.m.head.spinNs, found) && !yieldUntil(found) {
 			w.park(found)
 		}
-		w.block.looking.Store(0)
+		w.lookEnds()
 	}
 	if batch != 0 && w.tally.busySince == 0 {
 		w.tally.busySince = now()
