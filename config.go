@@ -84,7 +84,9 @@ type Config struct {
 	Env []string
 	// Early has Open return when the first worker is ready, while the others are on
 	// their way: for programs that are over soon, or have many workers. One that cannot
-	// start then ends the pool later. It has no effect where there are Groups.
+	// start then ends the pool later. Until it is ready nothing is placed with it: under a
+	// policy by which workers never take from each other, as round-robin, what others were
+	// given before stays theirs. It has no effect where there are Groups.
 	Early bool
 	// Files are inherited by the workers, from descriptor 6 on.
 	Files []*os.File
