@@ -181,7 +181,7 @@ func (w *Worker) lanesWait() bool { return int(w.block.waits.Load()) >= w.lanes 
 
 // givenToWait reports whether there is something for one that waits.
 func (w *Worker) givenToWait() bool {
-	return w.m.Assigned && w.lanesWait() && !w.m.box(w.slot).empty()
+	return w.m.Assigned && w.m.waits(w.slot) && !w.m.box(w.slot).empty()
 }
 
 // takeForWait takes a task that this worker was given though it waits.
