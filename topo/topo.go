@@ -35,8 +35,8 @@ type CPU struct {
 	Capacity int
 }
 
-// Machine is what this process may use, as it was when Detect or Limits looked. Nothing writes to it after
-// Detect has returned, so any number of goroutines may read it.
+// Machine is what this process may use, as it was when Detect or Limits looked. Nothing writes to it
+// after they have returned, so any number of goroutines may read it.
 type Machine struct {
 	// CPUs are those online that this process's affinity allows, by rising ID. Detect gives at
 	// least one.

@@ -308,7 +308,8 @@ func (b *blockSource) bytes(in *intake) []byte {
 }
 
 // release says that the job with this intake has ended for good: its memory may
-// be used again. strays: it left processes behind that may still read.
+// be used again. strays: it left processes behind that may still read. It may be called
+// after close, by who drops what was read in vain: nothing waits for that.
 func (b *blockSource) release(in *intake, strays bool) {
 	if in.Path != "" {
 		// Only of a worker that died it is still there.
@@ -316,7 +317,7 @@ func (b *blockSource) release(in *intake, strays bool) {
 	}
 	for _, p := range in.Pieces {
 		if p.File == 0 {
-			b.memory.giveBack(b.memory.at(p.Off), strays || b.shared)
+			b.memory.giveBackAt(p.Off, strays || b.shared)
 		}
 	}
 }

@@ -330,6 +330,29 @@ func TestBlocksStop(t *testing.T) {
 	}
 }
 
+// TestBlocksGivenBackLate gives blocks back when the run has ended already, as who drops
+// what was read in vain may.
+func TestBlocksGivenBackLate(t *testing.T) {
+	t.Parallel()
+	b, err := newBlockSource(blockPlan(t, 2, "--block", "1"), pipeOf(t, "a\nb\n"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var out []*intake
+	for range 2 {
+		in, err := b.next(nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		out = append(out, in)
+	}
+	if err := b.close(); err != nil {
+		t.Fatal(err)
+	}
+	b.release(out[0], false)
+	b.release(out[1], true)
+}
+
 func TestBlocksTimeout(t *testing.T) {
 	t.Parallel()
 	r, w, err := os.Pipe()

@@ -33,6 +33,8 @@ type blockMemory struct {
 	end   int64   // of the last slab that ever was
 	free  []*slab
 	freed chan struct{} // has a token when a slab came back since somebody waited
+
+	closed bool
 }
 
 // slab is a range of the file.
@@ -195,6 +197,10 @@ func (m *blockMemory) hold(s *slab) {
 func (m *blockMemory) at(off int64) *slab {
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	return m.atLocked(off)
+}
+
+func (m *blockMemory) atLocked(off int64) *slab {
 	i, ok := slices.BinarySearchFunc(m.slabs, off, func(s *slab, off int64) int {
 		switch {
 		case s.off > off:
@@ -214,6 +220,19 @@ func (m *blockMemory) at(off int64) *slab {
 func (m *blockMemory) giveBack(s *slab, shared bool) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	m.giveBackLocked(s, shared)
+}
+
+// giveBackAt ends the hold of the block at off. After close it does nothing.
+func (m *blockMemory) giveBackAt(off int64, shared bool) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if !m.closed {
+		m.giveBackLocked(m.atLocked(off), shared)
+	}
+}
+
+func (m *blockMemory) giveBackLocked(s *slab, shared bool) {
 	s.holds--
 	s.shared = s.shared || shared
 	if s.holds < 0 {
@@ -250,7 +269,7 @@ func (m *blockMemory) close() error {
 	for _, s := range m.slabs {
 		err = errors.Join(err, unix.Munmap(s.mem))
 	}
-	m.slabs, m.free = nil, nil
+	m.slabs, m.free, m.closed = nil, nil, true
 	return err
 }
 

@@ -127,6 +127,28 @@ func TestArrangeWhatWasReadAhead(t *testing.T) {
 }
 
 // Inputs that come slowly are given out as they come.
+// TestReadGoesWhereArrangeTakes has the reading begin no sooner than somebody has put
+// himself between it and who asks for jobs: they must still pass through him.
+func TestReadGoesWhereArrangeTakes(t *testing.T) {
+	t.Parallel()
+	for range 100 {
+		r := &mapRun{plan: &plan{}, screen: &screen{}, supply: newSupply(false, nil, nil)}
+		r.read(slices.Values(ofSizes(1)))
+		_, read := r.supply.arranged()
+		select {
+		case j := <-read:
+			if j == nil || j.seq != 1 {
+				t.Fatalf("got %v, want job 1", j)
+			}
+		case <-r.supply.inputs:
+			t.Fatal("a job passed by who arranges them")
+		}
+		if j, ok := <-read; ok {
+			t.Fatalf("got %v, want the end", j)
+		}
+	}
+}
+
 func TestArrangeDoesNotWait(t *testing.T) {
 	t.Parallel()
 	a := newArranged(history.Longest, false)

@@ -214,7 +214,9 @@ func (c *recvCall) told(err error, n int) error {
 		return err
 	case errors.Is(err, context.DeadlineExceeded):
 		more := ""
-		if n > 0 {
+		if n == 1 {
+			more = " after the first"
+		} else if n > 1 {
 			more = fmt.Sprintf(" after the first %d", n)
 		}
 		return &exitError{1, fmt.Errorf("%s %q: no message had come%s when --timeout passed", messageWord(c.topic), c.name, more)}

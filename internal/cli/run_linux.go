@@ -143,7 +143,7 @@ func (r *mapRun) run(jobs iter.Seq[*job]) error {
 		go r.data.feed(r.fail)
 	}
 	if r.tasks == nil {
-		go r.read(jobs)
+		r.read(jobs)
 	} else {
 		close(r.supply.inputs)
 	}
@@ -193,9 +193,10 @@ func (r *mapRun) run(jobs iter.Seq[*job]) error {
 	return r.notes.close(r.leave(), o.Why, r.foresight, r.screen.say)
 }
 
-// read reads the inputs.
+// read has the inputs read, into what jobs are taken from as of now: arrange puts another
+// channel in its place, perhaps before the goroutine has begun.
 func (r *mapRun) read(jobs iter.Seq[*job]) {
-	r.supply.read(jobs, r.supply.inputs, func(total int64) {
+	go r.supply.read(jobs, r.supply.inputs, func(total int64) {
 		r.screen.total.Store(total)
 		r.notes.total(total)
 		if n := r.plan.before.unseen(); n > 0 {
