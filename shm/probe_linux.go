@@ -100,5 +100,8 @@ func refused(call string, errno unix.Errno) error {
 	case unix.ENOSYS, unix.EPERM, unix.EACCES:
 		return fmt.Errorf("the system refuses %s (%w; kernel %s): tutti needs Linux 5.16 or later; if this kernel is newer, the container's seccomp profile or sandbox forbids the call and must allow it (docker: update it, or run with --security-opt seccomp=FILE)", call, errno, release)
 	}
+	if errno == unix.EMFILE || errno == unix.ENFILE {
+		return fmt.Errorf("%s: %w; raise ulimit -n", call, errno)
+	}
 	return fmt.Errorf("the system call %s does not work here: %w (kernel %s)", call, errno, release)
 }

@@ -24,7 +24,7 @@ func flagError(cmd *cobra.Command, err error) error {
 		if kind := flagKinds[bad.GetFlag().Value.Type()]; isNumber && kind != "" {
 			err = fmt.Errorf("--%s %s: it takes %s", bad.GetFlag().Name, bad.GetValue(), kind)
 			if errors.Is(number, strconv.ErrRange) {
-				err = fmt.Errorf("--%s %s: that number is too large", bad.GetFlag().Name, bad.GetValue())
+				err = fmt.Errorf("--%s %s: that number is out of range", bad.GetFlag().Name, bad.GetValue())
 			}
 		}
 	}

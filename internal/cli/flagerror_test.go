@@ -10,7 +10,7 @@ func TestFlagErrors(t *testing.T) {
 	for text, want := range map[string]string{
 		"--tasks=abc":                  "--tasks abc: it takes a whole number",
 		"-nabc":                        "--tasks abc: it takes a whole number",
-		"--tasks=99999999999999999999": "--tasks 99999999999999999999: that number is too large",
+		"--tasks=99999999999999999999": "--tasks 99999999999999999999: that number is out of range",
 		"--seed=-1":                    "--seed -1: it takes a whole number from 0 on",
 		"--due=x":                      "--due x: it takes a number",
 		"--csv=x":                      "--csv x: it takes true or false",

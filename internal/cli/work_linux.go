@@ -7,6 +7,8 @@ import (
 	"os"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/tutti-run/tutti"
 	"github.com/tutti-run/tutti/internal/core"
 	"github.com/tutti-run/tutti/internal/spool"
@@ -30,6 +32,9 @@ func (r *mapRun) openPool(n int) func() (*tutti.Pool, error) {
 		defer close(done)
 		if pool, err = tutti.Open(context.Background(), config); err != nil {
 			err = fmt.Errorf("start workers: %w", err)
+			if errors.Is(err, unix.EMFILE) {
+				err = fmt.Errorf("%w; raise ulimit -n", err)
+			}
 		}
 	}()
 	return func() (*tutti.Pool, error) { <-done; return pool, err }

@@ -3,6 +3,7 @@ package engine
 import (
 	"fmt"
 	"os"
+	"runtime"
 	"runtime/debug"
 	"strings"
 	"sync/atomic"
@@ -82,6 +83,9 @@ func serve(mark string, handlers map[string]Handler, own sched.Registry) error {
 	w, err := m.newWorkerAt(slot, handlers, own)
 	if err != nil {
 		return err
+	}
+	if n := m.threadsOf(slot); runtime.GOMAXPROCS(0) != n { // the program has set another
+		runtime.GOMAXPROCS(n)
 	}
 	if cpu := int(b.cpu.Load()); cpu >= 0 {
 		born.cpus = []int{cpu}

@@ -191,7 +191,7 @@ func (s *Runs) Hold(id int) (*Held, error) {
 		return nil, err
 	}
 	h := &Held{file: f}
-	if err = lock(f); err == nil {
+	if err = lockPatiently(f); err == nil {
 		h.Record, err = readRun(f, &h.jobs, nil)
 	}
 	if err != nil {
@@ -210,6 +210,19 @@ func (h *Held) Resume(o Options) (*Recorder, *Done, error) {
 	out := newRecorder(h.file)
 	out.json('A', again{time.Now(), os.Getpid()})
 	return out, h.jobs.done(o), nil
+}
+
+// lockPatiently takes the file for this process also where another only looks, as
+// Running does, for which it has the lock for a moment.
+func lockPatiently(f *os.File) (err error) {
+	const looks, pause = 20, time.Millisecond
+	for range looks {
+		if err = lock(f); !errors.Is(err, ErrInUse) {
+			return err
+		}
+		time.Sleep(pause)
+	}
+	return err
 }
 
 // Running reports whether a run goes on: its journal is locked.
