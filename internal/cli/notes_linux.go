@@ -254,9 +254,10 @@ func (n *notes) close(err error, why string, f *foresight, say func(string, ...a
 	if why == "" { // what was ended early says nothing of a guess
 		end.Guess = f.held(end.End)
 	}
+	lost := n.stdin.end() // before its file is closed
 	n.tell(n.out.Close(end), say)
-	if fault := n.stdin.lost(); fault != nil {
-		say("the inputs are not kept whole: %v; run %d cannot be resumed as it was", fault, n.run)
+	if lost != nil {
+		say("the inputs are not kept whole: %v; run %d cannot be resumed as it was", lost, n.run)
 	}
 	return err
 }

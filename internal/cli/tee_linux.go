@@ -43,9 +43,11 @@ func (t *tee) keep(to *os.File) {
 	t.early = nil
 }
 
-// lost returns why not all that was read is kept.
-func (t *tee) lost() error {
+// end keeps nothing of what is read from now on, by a goroutine that nobody waits for,
+// and returns why not all that was read is kept.
+func (t *tee) end() error {
 	t.mu.Lock()
 	defer t.mu.Unlock()
+	t.to = nil
 	return t.fault
 }
