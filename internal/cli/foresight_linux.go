@@ -46,7 +46,7 @@ type foresight struct {
 // order holds among those; the next comes in when one is given out. aheadJobs does where
 // there is no order to bring them into and no earlier run: what is known of those is
 // their sizes, which a person's view of the time left is the better for.
-const windowJobs, windowBytes, aheadJobs = 1 << 16, 64 << 20, 1 << 12
+const windowJobs, windowBytes, aheadJobs = 1 << 14, 16 << 20, 1 << 12
 
 // foresee makes the run's foresight, which knows of no earlier run yet.
 func (r *mapRun) foresee() {

@@ -23,7 +23,7 @@ var runningTable = []Option{
 		field: func(m *Map) any { return &m.Halt }},
 	{Name: "order", Arg: Required, Value: "HOW", Group: GroupRunning, State: Ours, Words: []string{"longest", "input", "shortest", "random"},
 		Help:  "in which order jobs start: longest (first), input, shortest or random; where earlier runs are known and several run at once longest, else input",
-		Note:  "of more than 65,536 inputs those are ordered that have been read; -k prints in the order of the inputs as ever",
+		Note:  "of more than 16,384 inputs those are ordered that have been read; -k prints in the order of the inputs as ever",
 		field: func(m *Map) any { return &m.Order }},
 	{Name: "retries", Arg: Required, Value: "N", Default: "1", Group: GroupRunning,
 		Help:  "how often in all a failing command is run; 0: again and again",
