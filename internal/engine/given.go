@@ -230,7 +230,7 @@ func (h *hints) moveTo(to *hints) (any bool) {
 func (w *Worker) runGiven(h *wait, leaf int, set uint64) {
 	index := uint32(leaf<<6 + bits.TrailingZeros64(set))
 	word := Word(w.m.words[index].Load())
-	if word.state() == Queued && w.runNested(h, index, word, false) {
+	if word.state() == Queued && !w.m.misled(w.slot, index) && w.runNested(h, index, word, false) {
 		h.shy = now() + 2*int64(napMax)
 		w.refused.Store(h.shy)
 		w.m.inbox().add(leaf, set)
@@ -244,6 +244,18 @@ func (w *Worker) mayRun(index uint32) bool { return w.m.mayTake(w.slot, index) }
 // mayTake is mayRun for the worker of a slot.
 func (m *memory) mayTake(slot int, index uint32) bool {
 	return !m.Assigned || m.takes(slot, m.orders[index].fn.Load())
+}
+
+// misled reports whether a hint has led a worker to a task that its group does not take:
+// it was a hint of an earlier task in the descriptor, whose word the worker has loaded
+// before. The task has a hint of its own elsewhere; another one does no harm.
+func (m *memory) misled(slot int, index uint32) bool {
+	if m.mayTake(slot, index) {
+		return false
+	}
+	m.inbox().add(int(index>>6), 1<<(index&63))
+	m.wakeAny()
+	return true
 }
 
 // takes reports whether the group of a slot takes a function.

@@ -35,7 +35,7 @@ func (w *Worker) loopLanes() {
 func (w *Worker) start(lane int, index uint32) {
 	for {
 		word := Word(w.m.words[index].Load())
-		if word.state() != Queued || w.seen != 0 && !word.same(w.seen) {
+		if word.state() != Queued || w.seen != 0 && !word.same(w.seen) || w.m.misled(w.slot, index) {
 			w.free <- lane
 			return
 		}

@@ -39,7 +39,7 @@ func (m *memory) queued(index uint32, flags Word) Word {
 func (m *memory) begin(index uint32, slot int, seen Word) (Word, bool) {
 	for {
 		w := Word(m.words[index].Load())
-		if w.state() != Queued || seen != 0 && !w.same(seen) {
+		if w.state() != Queued || seen != 0 && !w.same(seen) || m.misled(slot, index) {
 			return 0, false
 		}
 		if running, ok := m.claim(index, slot, w); ok {
