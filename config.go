@@ -82,12 +82,15 @@ type Config struct {
 	// Env is the environment of the workers; nil means this process's, with
 	// OMP_NUM_THREADS and its like set to a worker's share of the CPUs.
 	Env []string
-	// Early has Open return when the first worker is ready, while the others are on
-	// their way: for programs that are over soon, or have many workers. One that cannot
-	// start then ends the pool later. Until it is ready nothing is placed with it: under a
-	// policy by which workers never take from each other, as round-robin, what others were
-	// given before stays theirs. It has no effect where there are Groups.
+	// Early has Open return when the first worker is ready: for programs that are over
+	// soon, or have many workers. Others start beside it as there are CPUs for that, the
+	// rest when it has got a task. One that cannot start then ends the pool later. Until
+	// it is ready nothing is placed with it: under a policy by which workers never take
+	// from each other, as round-robin, what others were given before stays theirs. It has
+	// no effect where there are Groups.
 	Early bool
+	// Spare, if not nil, becomes the first worker; see [StartSpare].
+	Spare *Spare
 	// Files are inherited by the workers, from descriptor 6 on.
 	Files []*os.File
 	// Stdout and Stderr receive what workers print, line by line; nil means this

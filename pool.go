@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"runtime"
 	"slices"
 	"strings"
 	"sync"
@@ -44,22 +43,9 @@ type Pool struct {
 // Open starts a pool and returns when all its workers are ready. When ctx ends,
 // the pool is closed.
 func Open(ctx context.Context, c Config) (*Pool, error) {
-	if !mainCalled.Load() {
-		return nil, ErrNoMain
-	}
-	if runtime.GOOS != "linux" {
-		return nil, ErrUnsupported
-	}
-	if ctx.Err() != nil {
-		return nil, fmt.Errorf("tutti: open pool: %w", context.Cause(ctx))
-	}
-	look := topo.Limits
-	if c.Pin || len(c.Groups) > 0 {
-		look = topo.Detect
-	}
-	machine, err := look()
+	machine, err := c.look(ctx)
 	if err != nil {
-		return nil, fmt.Errorf("tutti: %w", err)
+		return nil, err
 	}
 	names := registeredNames()
 	cfg, err := c.engine(machine, names)
@@ -121,6 +107,9 @@ func (c Config) engine(m *topo.Machine, names []string) (engine.Config, error) {
 		Restart: core.DefaultIntensity(workers),
 		Attach:  core.Span(cmp.Or(c.AttachTimeout, 10*time.Second)),
 		Env:     c.Env, Files: c.Files, Stdout: c.Stdout, Stderr: c.Stderr, Adopt: c.Adopt, Names: names,
+	}
+	if c.Spare != nil {
+		cfg.Spare = c.Spare.spare
 	}
 	if c.MaxRestarts > 0 {
 		cfg.Restart.Max = c.MaxRestarts

@@ -6,13 +6,13 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"golang.org/x/sys/unix"
 )
 
-// firstInputs is how many jobs there are: some to keep all workers busy, of which
-// the first is looked at.
+// firstInputs is how many jobs there are: some to keep all workers busy.
 const firstInputs = 8
 
 // firstStart compares the times until a tool has its first job running.
@@ -49,9 +49,9 @@ func (w *workshop) firstOf(t tool, j job, n int64) func(context.Context) (figure
 		if err := unix.Mkfifo(fifo, 0o600); err != nil && !errors.Is(err, unix.EEXIST) {
 			return figure{}, err
 		}
-		lines := []string{fifo}
-		for i := 1; i < firstInputs; i++ {
-			lines = append(lines, fmt.Sprintf("%s-%d", fifo, i))
+		lines := make([]string, firstInputs) // names of one pipe: a tool may begin with any
+		for i := range lines {
+			lines[i] = w.dir + strings.Repeat("/.", i) + "/first"
 		}
 		in, err := w.list("first-inputs", lines)
 		if err == nil {
@@ -67,11 +67,13 @@ func (w *workshop) firstOf(t tool, j job, n int64) func(context.Context) (figure
 // untilOpened runs p and returns the time from before its start until somebody opens
 // the named pipe for writing.
 func untilOpened(ctx context.Context, p program, fifo string) (time.Duration, error) {
-	opened := make(chan time.Time, 1)
+	opened, over := make(chan time.Time, 1), make(chan struct{})
+	defer close(over)
 	go func() {
-		// Blocks until there is a writer.
+		// Blocks until there is a writer, as writers do until there is a reader.
 		if f, err := os.OpenFile(fifo, os.O_RDONLY, 0); err == nil {
 			opened <- time.Now()
+			<-over
 			f.Close()
 		}
 		close(opened)

@@ -107,9 +107,14 @@ func run(root *cobra.Command, name string, args []string) (code int, err error) 
 		isMap, before, args = true, args[:1], args[1:]
 		words = args
 	}
+	var head *headStart
 	if isMap {
 		if !isSem {
 			code = exitMapUsage
+		}
+		if !isSem && name != semaphoreName {
+			head = beginEarly(args)
+			defer head.close()
 		}
 		if args, err = expanded(args); err != nil {
 			return code, err
@@ -122,7 +127,7 @@ func run(root *cobra.Command, name string, args []string) (code int, err error) 
 	root.SetArgs(append(before[:len(before):len(before)], args...))
 	out := &spoken{to: os.Stdout}
 	root.SetOut(out)
-	if err = root.ExecuteContext(withLine(context.Background(), line{words, args})); err == nil {
+	if err = root.ExecuteContext(withHead(withLine(context.Background(), line{words, args}), head)); err == nil {
 		err, code = out.err, 0
 		if err != nil {
 			code = exitMapUsage

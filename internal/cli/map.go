@@ -69,6 +69,7 @@ func mapCommand(cmd *cobra.Command, program string, o *options.Map, args []strin
 	}
 	p.program, p.shell = program, startedBy(os.Getppid())
 	p.called, _ = cmd.Context().Value(lineKey{}).(line)
+	p.head, _ = cmd.Context().Value(headKey{}).(*headStart)
 	p.before, _ = cmd.Context().Value(earlierKey{}).(*earlier)
 	if o.TmpDir != "" {
 		// Whatever makes temporary files, here and in the workers, looks there.

@@ -26,3 +26,10 @@ func measureCosts(context.Context, *topo.Machine) (c whatif.Costs, notes []strin
 func runTasks(*plan) error { return tutti.ErrUnsupported }
 
 func isTerminal(*os.File) bool { return false }
+
+// headStart is what a map begins before its command line is read: here nothing.
+type headStart struct{}
+
+func beginEarly([]string) *headStart { return nil }
+
+func (h *headStart) close() {}

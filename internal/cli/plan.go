@@ -28,7 +28,8 @@ type plan struct {
 	shell   string // that started us; "" unknown
 	tmpDir  string // --tmpdir, from the root; "" the system's
 	called  line
-	before  *earlier // the run of which this is to do the rest, or a part again; nil none
+	head    *headStart // begun before this was made; nil: nothing was
+	before  *earlier   // the run of which this is to do the rest, or a part again; nil none
 	cpus    int
 
 	words   []string

@@ -56,7 +56,7 @@ func runPlan(p *plan) error {
 	if err := p.refuseToForget(); err != nil {
 		return err
 	}
-	handed, err := proc.TakeInherited() // before anything is opened here
+	handed, err := p.head.inherited()
 	if err != nil {
 		return err
 	}

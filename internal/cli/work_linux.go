@@ -30,6 +30,7 @@ func (r *mapRun) openPool(n int) func() (*tutti.Pool, error) {
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
+		config.Spare = r.plan.head.worker()
 		if pool, err = tutti.Open(context.Background(), config); err != nil {
 			err = fmt.Errorf("start workers: %w", err)
 			if errors.Is(err, unix.EMFILE) {

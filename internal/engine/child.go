@@ -61,7 +61,8 @@ func (k *child) signal(sig syscall.Signal) {
 	_ = k.proc.Signal(sig) // a process that is gone needs no signal
 }
 
-// spawn starts a process for the slot. The start itself runs beside the loop.
+// spawn starts a process for the slot. The start itself runs beside the loop, but for
+// that of a spare, which has begun long ago.
 func (k *child) spawn(s *supervisor, epoch uint32) {
 	k.lost, k.forTask, k.doomed, k.status = false, false, false, proc.Status{}
 	b := &s.m.slot[k.slot]
@@ -73,16 +74,26 @@ func (k *child) spawn(s *supervisor, epoch uint32) {
 	b.stop.Store(0)
 	b.lifeline.Store(0)
 	b.state.Store(slotStarting)
+	if s.cfg.Spare != nil && k.slot == 1 && epoch == 1 {
+		k.attend(s, epoch) // it takes no time, and those that start now would be in its way
+		return
+	}
+	go k.attend(s, epoch)
+}
+
+// attend starts a process for the slot, and has the loop hear of that and, from a
+// goroutine, of its end.
+func (k *child) attend(s *supervisor, epoch uint32) {
+	p, o, err := start(s, k.slot, epoch)
+	if err != nil {
+		s.tell(news{slot: k.slot, ev: core.Event{Kind: core.StartFailed, Epoch: epoch}, err: err})
+		return
+	}
+	s.mu.Lock()
+	k.trace, k.stdout, k.stderr = o.trace, o.stdout, o.stderr
+	s.mu.Unlock()
+	s.tell(news{slot: k.slot, ev: core.Event{Epoch: epoch}, proc: p})
 	go func() {
-		p, o, err := start(s, k.slot, epoch)
-		if err != nil {
-			s.tell(news{slot: k.slot, ev: core.Event{Kind: core.StartFailed, Epoch: epoch}, err: err})
-			return
-		}
-		s.mu.Lock()
-		k.trace, k.stdout, k.stderr = o.trace, o.stdout, o.stderr
-		s.mu.Unlock()
-		s.tell(news{slot: k.slot, ev: core.Event{Epoch: epoch}, proc: p})
 		status := p.Wait()
 		o.stdout.died()
 		o.stderr.died()
@@ -128,15 +139,22 @@ func start(s *supervisor, slot int, epoch uint32) (p *proc.Process, o outlets, e
 		*to.outlet = &outlet{r: r, w: to.w, drained: make(chan struct{}), tell: s.pouring.Done}
 		writeEnds = append(writeEnds, w)
 	}
-	birth, env := s.cfg.birthOf(slot, int(epoch))
-	env, birth.procs = withProcs(env, s.m.threadsOf(slot))
-	p, err = proc.Start(proc.Spec{
+	born, env := s.cfg.birthOf(slot, int(epoch))
+	var with []string
+	with, born.procs = withProcs(env, s.m.threadsOf(slot))
+	spec := proc.Spec{
 		Path: proc.Self(), Name: os.Args[0],
-		Env:    append(env, fmt.Sprintf("%s=%v", marker, birth)),
+		Env:    append(with, fmt.Sprintf("%s=%v", marker, born)),
 		Stdout: writeEnds[0], Stderr: writeEnds[1],
 		Extra:       append([]*os.File{s.life.seg, s.life.read, o.trace}, s.cfg.Files...),
 		OOMScoreAdj: s.life.oomScore,
-	})
+	}
+	if slot == 1 && epoch == 1 {
+		p = s.cfg.Spare.become(spec, env, born)
+	}
+	if p == nil {
+		p, err = proc.Start(spec)
+	}
 	if err != nil {
 		return nil, o, err
 	}
@@ -255,14 +273,18 @@ func newLifelines(shared *shm.Segment) (*lifelines, error) {
 		_ = seg.Close()
 		return nil, fmt.Errorf("lifeline: %w", err)
 	}
-	l := &lifelines{read: r, write: w, seg: seg}
-	// A worker is to go before its master does when memory runs out.
+	return &lifelines{read: r, write: w, seg: seg, oomScore: oomScore()}, nil
+}
+
+// oomScore is a worker's oom_score_adj: it is to go before its master does when memory
+// runs out.
+func oomScore() int {
 	if b, err := os.ReadFile("/proc/self/oom_score_adj"); err == nil {
 		if n, err := strconv.Atoi(strings.TrimSpace(string(b))); err == nil {
-			l.oomScore = min(n+100, 1000)
+			return min(n+100, 1000)
 		}
 	}
-	return l, nil
+	return 0
 }
 
 func (l *lifelines) close() {

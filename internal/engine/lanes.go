@@ -20,6 +20,7 @@ func (w *Worker) loopLanes() {
 			w.free <- lane
 			break
 		}
+		w.hasTaken()
 		w.start(lane, uint32(leaf<<6+bits.TrailingZeros64(batch)))
 		w.block.batchBits.Store(0)
 		w.flush(false)

@@ -51,7 +51,7 @@ const PolicyNameMax = 32
 
 const (
 	layoutMagic   = 0x3169747475742e01 // ".tutti1", little-endian, after a byte no text has
-	layoutVersion = 6
+	layoutVersion = 7
 
 	pageBytes   = 4096
 	funcsMax    = 1024
@@ -137,7 +137,8 @@ type slotBlock struct {
 	node  atomic.Int32
 	speed atomic.Uint32 // of that CPU; 0 where unknown
 	group uint32        // of its workers; below groupsMax
-	_     [64 - 48]byte
+	taken atomic.Uint32 // 1: it has taken tasks; owner
+	_     [64 - 52]byte
 
 	lifeline atomic.Uint32 // the kernel marks it when the process dies
 	_        [60]byte

@@ -44,6 +44,7 @@ type Config struct {
 	Stderr  io.Writer
 	Adopt   bool     // this process is a subreaper: end the trees of dead workers
 	Names   []string // the functions, by number
+	Spare   *Spare   // becomes the first worker, if not nil and it can
 	// Meanwhile, if not nil, is called while workers start, before any task. With its
 	// error there is no pool.
 	Meanwhile func(*Submitter) error
@@ -155,10 +156,17 @@ func (m *memory) setup(cfg *Config) {
 
 // threadsOf is GOMAXPROCS of the worker in a slot.
 func (m *memory) threadsOf(slot int) int {
-	if m.slot[slot].lanes > 1 {
-		return max(int(m.head.threads), 2) // who takes the tasks sleeps in the kernel, and must not hold the only P
+	return threadsFor(int(m.head.threads), int(m.slot[slot].lanes))
+}
+
+// ThreadsEach is GOMAXPROCS of the first worker.
+func (c *Config) ThreadsEach() int { return threadsFor(c.Threads, c.Lanes/c.Workers) }
+
+func threadsFor(threads, lanes int) int {
+	if lanes > 1 {
+		return max(threads, 2) // who takes the tasks sleeps in the kernel, and must not hold the only P
 	}
-	return int(m.head.threads)
+	return threads
 }
 
 // Submitter is the master's door to the table.

@@ -39,8 +39,14 @@ func Serve(handlers map[string]Handler, own sched.Registry) {
 		return
 	}
 	// Before anything else: what the functions start must see nothing of ours.
-	err := proc.CloseOnExecFrom(fdSegment)
 	_ = os.Unsetenv(marker)
+	var err error
+	if mark == roleless {
+		mark, err = awaitRole()
+	}
+	if err == nil {
+		err = proc.CloseOnExecFrom(fdSegment)
+	}
 	if err == nil {
 		err = serve(mark, handlers, own)
 	}

@@ -117,9 +117,7 @@ func (s *supervisor) awaitReady(ctx context.Context) error {
 // has come.
 func (s *supervisor) run() {
 	defer close(s.done)
-	for _, k := range s.kids[1:] {
-		s.step(k, core.Event{Kind: core.Start})
-	}
+	unborn := s.kids[1:]
 	told := false
 	for {
 		bell := s.m.head.bell.Load()
@@ -136,8 +134,10 @@ func (s *supervisor) run() {
 			s.closeWorkers()
 		}
 		s.checkSlots()
-		next := s.checkTasks()
-		next = min(next, s.fireTimers(), s.checkPlaces())
+		if !told {
+			unborn = s.begin(unborn)
+		}
+		next := min(s.checkTasks(), s.fireTimers(), s.checkPlaces())
 		if told && s.vacant() {
 			s.life.close()
 			s.awaitLastWords()

@@ -95,6 +95,7 @@ func (w *Worker) loop() {
 		if batch == 0 {
 			break
 		}
+		w.hasTaken()
 		for batch != 0 && !w.leaving() {
 			bit := bits.TrailingZeros64(batch)
 			if w.back {
@@ -112,6 +113,15 @@ func (w *Worker) loop() {
 	w.flush(true)
 	ended = true
 	close(w.left)
+}
+
+// hasTaken says, once, that this worker has something to do, for which others may wait
+// that have not been started.
+func (w *Worker) hasTaken() {
+	if w.block.taken.Load() == 0 {
+		w.block.taken.Store(1)
+		w.m.ringSupervisor()
+	}
 }
 
 // revive goes on after a task ended the loop's goroutine: its result stands, what

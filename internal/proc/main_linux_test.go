@@ -22,6 +22,9 @@ var helpers = map[string]func() error{
 	"fds": helperFDs,
 	"die": helperDie,
 	"oom": helperOOM,
+
+	"spare":  helperSpare,
+	"leaves": helperLeaves,
 }
 
 func TestMain(m *testing.M) {

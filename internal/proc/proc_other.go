@@ -31,6 +31,24 @@ func (p *Process) Finish() error { return errOther }
 // Wait returns at once, without a status.
 func (p *Process) Wait() Status { return Status{Exit: -1} }
 
+// Spare is a process that waits for its role; there are none on this system.
+type Spare struct{}
+
+// StartSpare returns an error that wraps errors.ErrUnsupported.
+func StartSpare(Spec) (*Spare, error) { return nil, errOther }
+
+// PID is 0.
+func (r *Spare) PID() int { return 0 }
+
+// Become returns an error that wraps errors.ErrUnsupported.
+func (r *Spare) Become(string, Spec) (*Process, error) { return nil, errOther }
+
+// Close does nothing.
+func (r *Spare) Close() error { return nil }
+
+// AwaitRole returns an error that wraps errors.ErrUnsupported.
+func AwaitRole() (message string, ok bool, err error) { return "", false, errOther }
+
 // OOMKills returns a function that says no.
 func OOMKills() (struck func() bool) { return func() bool { return false } }
 

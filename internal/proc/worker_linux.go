@@ -30,6 +30,16 @@ type Process struct {
 // Start begins a process in a process group of its own, unless s.SameGroup. The error wraps the
 // system's, ErrEnding, or errors.ErrUnsupported.
 func Start(s Spec) (*Process, error) {
+	kills := workerKills.count()
+	p, err := launchWorker(s)
+	if err == nil {
+		p.kills = kills
+	}
+	return p, err
+}
+
+// launchWorker is Start, before which nothing was counted.
+func launchWorker(s Spec) (*Process, error) {
 	attr := &syscall.ProcAttr{Dir: s.Dir, Env: s.Env, Sys: &syscall.SysProcAttr{Setpgid: !s.SameGroup}}
 	if attr.Env == nil {
 		attr.Env = os.Environ()
@@ -48,7 +58,7 @@ func Start(s Spec) (*Process, error) {
 	if name == "" {
 		name = s.Path
 	}
-	p := &Process{kills: workerKills.count()}
+	p := &Process{}
 	var err error
 	p.child, err = children.launch(s.Path, append([]string{name}, s.Args...), attr, nil)
 	runtime.KeepAlive(s)
