@@ -2,13 +2,16 @@ package main
 
 import (
 	"bufio"
+	"bytes"
 	"context"
+	"errors"
 	"fmt"
-	"io"
 	"os"
 	"path/filepath"
 	"runtime"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // persistentRows measure programs that run on from input to input: how many lines go
@@ -38,6 +41,7 @@ func (w *workshop) persistentRows() []row {
 					path, _ := w.tutti()
 					return program{path: path, args: own}
 				})},
+				w.relayed(trips),
 				{name: "cat, two pipes", kind: floor, round: w.lineTrips(trips, func() program { return program{path: "cat"} })},
 			},
 			targets: []target{{bound: 50}},
@@ -82,7 +86,8 @@ func (w *workshop) numberLines(n int64) (path string, size int64, err error) {
 	return path, size, out.Flush()
 }
 
-// lineTrips measures the median time of a line through what command says.
+// lineTrips measures the median time of a line through what command says. This side waits
+// in plain system calls: goroutines would take turns here that are none of the tool's.
 func (w *workshop) lineTrips(n int64, command func() program) func(context.Context) (figure, error) {
 	return func(ctx context.Context) (figure, error) {
 		runtime.LockOSThread() // as in program.run
@@ -92,28 +97,42 @@ func (w *workshop) lineTrips(n int64, command func() program) func(context.Conte
 			return figure{}, err
 		}
 		defer release()
-		in, err := cmd.StdinPipe()
+		theirs, in, err1 := os.Pipe()
+		out, theirsToo, err2 := os.Pipe()
+		if err := errors.Join(err1, err2); err != nil {
+			return figure{}, err
+		}
+		defer in.Close()
+		defer out.Close()
+		cmd.Stdin, cmd.Stdout = theirs, theirsToo
+		err = errors.Join(cmd.Start(), theirs.Close(), theirsToo.Close())
 		if err != nil {
 			return figure{}, err
 		}
-		out, err := cmd.StdoutPipe()
-		if err == nil {
-			err = cmd.Start()
-		}
-		if err != nil {
-			return figure{}, err
-		}
-		answer := bufio.NewReader(out)
+		to, from := int(in.Fd()), int(out.Fd()) // and so they block
+		line := []byte("line\n")
 		trip := func() (time.Duration, error) {
 			begin := time.Now()
-			if _, err := io.WriteString(in, "line\n"); err != nil {
+			if _, err := unix.Write(to, line); err != nil {
 				return 0, err
 			}
-			got, err := answer.ReadString('\n')
-			if err == nil && got != "line\n" {
-				err = fmt.Errorf("the answer was %q", got)
+			var room [64]byte
+			answer := room[:0]
+			for !bytes.HasSuffix(answer, line[len(line)-1:]) {
+				got, err := unix.Read(from, room[len(answer):])
+				if err == unix.EINTR {
+					continue
+				}
+				if err != nil || got <= 0 {
+					return 0, fmt.Errorf("read the answer: %d bytes (%w)", got, err)
+				}
+				answer = room[:len(answer)+got]
 			}
-			return time.Since(begin), err
+			took := time.Since(begin)
+			if !bytes.Equal(answer, line) {
+				return 0, fmt.Errorf("the answer was %q", answer)
+			}
+			return took, nil
 		}
 		for range n / 10 { // until it has settled
 			if _, err := trip(); err != nil {
@@ -128,5 +147,18 @@ func (w *workshop) lineTrips(n int64, command func() program) func(context.Conte
 			return figure{}, err
 		}
 		return f, cmd.Wait()
+	}
+}
+
+// relayed is cat behind a C program that only hands on: as many processes as with tutti.
+func (w *workshop) relayed(n int64) contender {
+	path := ""
+	return contender{
+		name: "cat behind a bare relay, C", kind: floor,
+		ready: func(context.Context) (_ string, err error) {
+			path, err = w.buildC("cc", noCompiler, "relay")
+			return "", err
+		},
+		round: w.lineTrips(n, func() program { return program{path: path} }),
 	}
 }
