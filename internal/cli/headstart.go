@@ -16,7 +16,7 @@ func withHead(ctx context.Context, h *headStart) context.Context {
 // idle are the options, by their first letters, with which a map starts no workers, or
 // workers that are told something else than it was. They may be shortened.
 var idle = []string{
-	"--dry", "--he", "--ver", "--minv", "--show", "--shellq", "--num", "--sem", "--fg", "--bg", "--wait", "--id", "--gr", "--tmpd",
+	"--dr", "--hel", "--vers", "--minv", "--show", "--shellq", "--num", "--sem", "--fg", "--bg", "--wait", "--id", "--gr", "--worker", "--tmpd", "--temp",
 	"--jobserv", "--job-serv",
 }
 

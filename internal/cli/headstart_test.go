@@ -12,6 +12,7 @@ func TestNeedsWorkers(t *testing.T) {
 		"gzip {} ::: a":                  true,
 		"-j4 --joblog log gzip":          true,
 		"--results dir cmd":              true,
+		"--header : --verbose cmd":       true,
 		"--dry-run echo ::: a":           false,
 		"--dryrun echo ::: a":            false,
 		"echo --help":                    false, // a guess, which costs a little time
