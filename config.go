@@ -84,10 +84,10 @@ type Config struct {
 	Env []string
 	// Early has Open return when the first worker is ready: for programs that are over
 	// soon, or have many workers. Others start beside it as there are CPUs for that, the
-	// rest when it has got a task. One that cannot start then ends the pool later. Until
-	// it is ready nothing is placed with it: under a policy by which workers never take
-	// from each other, as round-robin, what others were given before stays theirs. It has
-	// no effect where there are Groups.
+	// rest when it has got a task, or a tenth of a second later. One that cannot start
+	// then ends the pool later. Until it is ready nothing is placed with it: under a
+	// policy by which workers never take from each other, as round-robin, what others
+	// were given before stays theirs. It has no effect where there are Groups.
 	Early bool
 	// Spare, if not nil, becomes the first worker; see [StartSpare].
 	Spare *Spare

@@ -27,7 +27,7 @@ func StartSpare(c Config) (*Spare, error) {
 	if len(c.Groups) > 0 {
 		return nil, errors.New("tutti: start a spare worker: a pool that has groups does not take one")
 	}
-	env, threads := c.Env, 1
+	env, threads := c.Env, 1 // as most pools have: then there is nothing to look up
 	if env == nil || c.Workers > 0 {
 		machine, err := c.look(context.Background())
 		if err != nil {

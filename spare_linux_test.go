@@ -92,3 +92,19 @@ func killSpare(s *tutti.Spare) {
 		_, err = unix.Poll([]unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}, -1)
 	}
 }
+
+// Others do not wait for ever until the first worker has a task: it may be stopped.
+func TestOthersStartBesideAStoppedWorker(t *testing.T) {
+	t.Parallel()
+	c := tutti.Config{Workers: 2, Early: true}
+	c.Spare = startSpare(t, c)
+	pid := c.Spare.PID()
+	pool := open(t, c)
+	if err := syscall.Kill(pid, syscall.SIGSTOP); err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = syscall.Kill(pid, syscall.SIGCONT) }()
+	if got, err := Self.Call(t.Context(), pool, 0); got == pid || err != nil {
+		t.Errorf("process %d, %d is stopped (%v)", got, pid, err)
+	}
+}

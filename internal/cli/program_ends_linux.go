@@ -114,25 +114,14 @@ func receiveEnds(socket int, ticket uint64) (*programEnds, error) {
 
 // endsOf are the descriptors that came with a message.
 func endsOf(rights []byte) (*programEnds, error) {
-	messages, err := unix.ParseSocketControlMessage(rights)
+	fds, err := proc.Rights(rights)
 	if err != nil {
-		return nil, fmt.Errorf("receive the program's files: %w", err)
+		return nil, fmt.Errorf("the program's files: %w", err)
 	}
 	e := &programEnds{fds: [3]int{-1, -1, -1}}
-	n := 0
-	for _, m := range messages {
-		fds, err := unix.ParseUnixRights(&m)
-		if err != nil {
-			continue
-		}
-		for _, fd := range fds {
-			if n >= len(e.fds) {
-				_ = unix.Close(fd)
-				continue
-			}
-			e.fds[n] = fd
-			n++
-		}
+	n := copy(e.fds[:], fds)
+	for _, fd := range fds[n:] {
+		_ = unix.Close(fd)
 	}
 	if n < len(e.fds) {
 		e.close()

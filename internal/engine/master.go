@@ -160,7 +160,7 @@ func (m *memory) threadsOf(slot int) int {
 }
 
 // ThreadsEach is GOMAXPROCS of the first worker.
-func (c *Config) ThreadsEach() int { return threadsFor(c.Threads, c.Lanes/c.Workers) }
+func (c *Config) ThreadsEach() int { return threadsFor(c.Threads, (c.Lanes+c.Workers-1)/c.Workers) }
 
 func threadsFor(threads, lanes int) int {
 	if lanes > 1 {

@@ -32,6 +32,7 @@ type supervisor struct {
 
 	places     *places        // of pinned workers; nil: none are
 	assigner   *assigner      // nil in SMP
+	alone      core.Time      // until then others wait for the first worker
 	obituaries map[int]string // by group that has no workers any more; with mu
 
 	mu      sync.Mutex
@@ -134,10 +135,11 @@ func (s *supervisor) run() {
 			s.closeWorkers()
 		}
 		s.checkSlots()
+		next := core.Time(math.MaxInt64)
 		if !told {
-			unborn = s.begin(unborn)
+			unborn, next = s.begin(unborn, core.Time(now()))
 		}
-		next := min(s.checkTasks(), s.fireTimers(), s.checkPlaces())
+		next = min(next, s.checkTasks(), s.fireTimers(), s.checkPlaces())
 		if told && s.vacant() {
 			s.life.close()
 			s.awaitLastWords()

@@ -108,7 +108,8 @@ func (r *Spare) Become(message string, s Spec) (*Process, error) {
 	}
 	p := r.proc
 	r.proc = nil
-	return p, r.socket.Close()
+	_ = r.socket.Close() // what was sent is there
+	return p, nil
 }
 
 // Close ends the process, unless it has a role. A nil one needs no Close.
@@ -152,15 +153,15 @@ func AwaitRole() (message string, ok bool, err error) {
 	if n == 0 {
 		return "", false, nil
 	}
-	fds, err := rightsOf(rights[:size])
+	fds, err := Rights(rights[:size])
 	if err != nil {
 		return "", false, err
 	}
 	return takeRole(about[:n], fds)
 }
 
-// rightsOf are the descriptors that came with a message.
-func rightsOf(rights []byte) (all []int, err error) {
+// Rights are the descriptors that came with a message, in order, by its control data.
+func Rights(rights []byte) (all []int, err error) {
 	messages, err := unix.ParseSocketControlMessage(rights)
 	if err != nil {
 		return nil, fmt.Errorf("receive descriptors: %w", err)
