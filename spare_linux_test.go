@@ -104,6 +104,9 @@ func TestOthersStartBesideAStoppedWorker(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer func() { _ = syscall.Kill(pid, syscall.SIGCONT) }()
+	if err := unix.Waitid(unix.P_PID, pid, nil, unix.WSTOPPED, nil); err != nil { // until then it goes on
+		t.Fatal(err)
+	}
 	if got, err := Self.Call(t.Context(), pool, 0); got == pid || err != nil {
 		t.Errorf("process %d, %d is stopped (%v)", got, pid, err)
 	}
