@@ -2,6 +2,7 @@ package ipc
 
 import (
 	"sync/atomic"
+	"time"
 
 	"github.com/tutti-run/tutti/shm"
 )
@@ -15,6 +16,11 @@ import (
 // a thread of a dying process may still write for a moment.
 //
 // CRASHES.md lists each point of death and its outcome.
+
+// guardAgain is how long a guardian sleeps until it looks in any case. The kernel wakes
+// one of those who sleep on a lifeline, who wakes the others; killed in the same moment, he
+// does not.
+const guardAgain = time.Second
 
 // guard watches over the other members until the space is closed here.
 func (s *Space) guard() {
@@ -45,7 +51,7 @@ func (s *Space) guard() {
 				n++
 			}
 		}
-		i, err := shm.WaitAny(words[:n], 0)
+		i, err := shm.WaitAny(words[:n], guardAgain)
 		if err != nil {
 			return // no system that can
 		}

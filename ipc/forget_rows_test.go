@@ -251,3 +251,12 @@ func serveNobody(ctx context.Context, s *Space) (end func() error) {
 		return nil
 	}
 }
+
+// A death of which the kernel wakes nobody, as when it woke one who was killed in the same
+// moment, is noticed all the same, also where nobody waits for the dead.
+func TestUnheardDeathIsNoticed(t *testing.T) {
+	t.Parallel()
+	spaces := heapSpaces(t, 2, Options{})
+	dieUnheard(spaces[0])
+	awaitBurial(t, spaces[1], spaces[0].slot)
+}
