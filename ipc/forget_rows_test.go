@@ -3,8 +3,11 @@ package ipc
 import (
 	"context"
 	"errors"
+	"runtime"
 	"strings"
 	"testing"
+
+	"github.com/tutti-run/tutti/shm"
 )
 
 // dieForgettingAt has a process make room and die at a point of that.
@@ -257,6 +260,14 @@ func serveNobody(ctx context.Context, s *Space) (end func() error) {
 func TestUnheardDeathIsNoticed(t *testing.T) {
 	t.Parallel()
 	spaces := heapSpaces(t, 2, Options{})
+	for range 100 { // its guardian has looked and sleeps, or is about to
+		for shm.Wake(addr(&spaces[1].head.changes), 1) == 0 {
+			runtime.Gosched()
+		}
+	}
+	for range 10_000 {
+		runtime.Gosched()
+	}
 	dieUnheard(spaces[0])
 	awaitBurial(t, spaces[1], spaces[0].slot)
 }
