@@ -263,22 +263,7 @@ func (st *Stream) Submit(index uint32) {
 	if st.pendBits == 0 {
 		m.descs[index].stampNs = now()
 	}
-	tail := st.tail.Load()
-	flags := Word(0)
-	if !st.ordered {
-		st.enlist(index, tail)
-		flags = flagWaited
-	}
-	if tail == st.wakeAt.Load() {
-		flags = flagWaited
-	}
-	at(PointFilled)
-	m.queued(index, flags)
-	at(PointQueued)
-	if !st.ordered {
-		st.await(index)
-	}
-	st.tail.Store(tail + 1)
+	st.enter(index)
 	st.pendLeaf = leaf
 	st.pendBits |= 1 << (index & 63)
 	st.pending++
@@ -307,22 +292,7 @@ func (st *Stream) submitSingle(index uint32) {
 		d.expectedNs.Store(st.spec.ExpectedNs)
 	}
 	queue, class := s.decide(index, &st.spec)
-	tail := st.tail.Load()
-	flags := Word(0)
-	if !st.ordered {
-		st.enlist(index, tail)
-		flags = flagWaited
-	}
-	if tail == st.wakeAt.Load() {
-		flags = flagWaited
-	}
-	at(PointFilled)
-	s.m.queued(index, flags)
-	at(PointQueued)
-	if !st.ordered {
-		st.await(index)
-	}
-	st.tail.Store(tail + 1)
+	st.enter(index)
 	s.hint(queue, class, int(index>>6), 1<<(index&63))
 	if st.hungry.Load() {
 		signal(st.more)
@@ -332,6 +302,27 @@ func (st *Stream) submitSingle(index uint32) {
 // Hint says what a policy may go by for the task that is submitted next; see
 // Spec.Each.
 func (st *Stream) Hint(h Hints) { st.spec.Hints = h }
+
+// enter makes a filled task visible and counts it, and only then has the collector hear of
+// its end, since somebody may have run it by now: a collector that took what is not counted
+// yet would be ahead of the count, and wait for one more when the input has ended.
+func (st *Stream) enter(index uint32) {
+	tail, flags := st.tail.Load(), Word(0)
+	if !st.ordered {
+		st.enlist(index, tail)
+		flags = flagWaited
+	}
+	if tail == st.wakeAt.Load() {
+		flags = flagWaited
+	}
+	at(PointFilled)
+	st.s.m.queued(index, flags)
+	at(PointQueued)
+	st.tail.Store(tail + 1)
+	if !st.ordered {
+		st.await(index)
+	}
+}
 
 // enlist notes the place of a task that is about to be submitted, for a collector
 // that takes them in the order of their ends.
@@ -396,24 +387,25 @@ func (st *Stream) wake() {
 // Reject gives the place of a task that cannot be submitted, because of err, to
 // the collector: Next gives its descriptor, and Rejected its error.
 func (st *Stream) Reject(index uint32, err error) {
+	tail := st.tail.Load()
 	st.mu.Lock()
 	if st.rejects == nil {
 		st.rejects = map[uint32]error{}
 	}
 	st.rejects[index] = err
-	tail := st.tail.Load()
 	if !st.ordered {
 		st.number[index] = tail
-		st.ready = append(st.ready, index)
 	}
 	st.mu.Unlock()
 	w := Word(st.s.m.words[index].Load())
 	st.s.m.words[index].Store(uint64(w.fresh(Cancelled, 0))) // nobody else has seen it
 	st.tail.Store(tail + 1)
-	signal(st.more)
-	if !st.ordered {
-		st.s.m.ringDone(st.s.slot) // the collector may lead, and sleep there
+	if st.ordered {
+		signal(st.more)
+		return
 	}
+	st.arrived(index)
+	st.s.m.ringDone(st.s.slot) // the collector may lead, and sleep there
 }
 
 // flush hints what was submitted.

@@ -2,8 +2,10 @@ package engine
 
 import (
 	"math/bits"
+	"runtime"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/tutti-run/tutti/internal/core"
 	"github.com/tutti-run/tutti/sched"
@@ -229,4 +231,48 @@ func TestLateNewsOfAnotherTask(t *testing.T) {
 	}
 	st.Fed(nil)
 	st.Stop()
+}
+
+// A task that ends while it is being submitted is counted before its stream hears of its
+// end. A collector that took it sooner would be ahead of the count, and wait for one more
+// when the input has ended.
+func TestStreamCountsBeforeItTells(t *testing.T) { // not parallel: the hook is everybody's
+	defer func() { failHook = nil }()
+	for _, each := range []bool{false, true} {
+		p := newHeapPool(t, 0, 64, 0)
+		st := p.sub.NewStream(Spec{Each: each}, 1, false)
+		index, err := st.Room(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := st.Input(t.Context(), index, 8); err != nil {
+			t.Fatal(err)
+		}
+		failHook = func(at Point) {
+			if at == PointQueued { // in the middle of Submit, with nobody told yet
+				w, _ := p.m.begin(index, 0, 0)
+				p.m.end(index, w, Done)
+				st.mu.Lock()
+			}
+		}
+		submitted := make(chan struct{})
+		go func() { st.Submit(index); close(submitted) }()
+		for start := time.Now(); st.tail.Load() == 0; runtime.Gosched() {
+			if time.Since(start) > 10*time.Second {
+				t.Fatalf("each %v: told before it is counted", each)
+			}
+		}
+		st.mu.Unlock()
+		<-submitted
+		failHook = nil
+		if got, ok, err := st.Next(t.Context()); got != index || !ok || err != nil {
+			t.Fatal(got, ok, err)
+		}
+		st.Advance(index)
+		st.Fed(nil)
+		if _, ok, err := st.Next(t.Context()); ok || err != nil {
+			t.Fatal("more than one, or", err)
+		}
+		st.Stop()
+	}
 }
