@@ -2,16 +2,11 @@ package main
 
 import (
 	"bufio"
-	"bytes"
 	"context"
-	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
-	"runtime"
 	"time"
-
-	"golang.org/x/sys/unix"
 )
 
 // persistentRows measure programs that run on from input to input: how many lines go
@@ -35,14 +30,17 @@ func (w *workshop) persistentRows() []row {
 		},
 		{
 			name: "persistent-trip", unit: microseconds,
-			title: fmt.Sprintf("one line in, and its answer out, one after the other, from the writer of the input to the reader of the output; the median of %d", trips),
+			title: fmt.Sprintf("one line in, and its answer out, one after the other, from the writer of the input to the reader of the output, a C program; the median of %d", trips),
 			contenders: []contender{
-				{name: "tutti map -j1 -k --persistent cat", kind: ours, ready: w.oursReady("--persistent", "cat", ":::", "a"), round: w.lineTrips(trips, func() program {
-					path, _ := w.tutti()
-					return program{path: path, args: own}
-				})},
-				w.relayed(trips),
-				{name: "cat, two pipes", kind: floor, round: w.lineTrips(trips, func() program { return program{path: "cat"} })},
+				w.lineTrips("tutti map -j1 -k --persistent cat", ours, trips, func() (program, error) {
+					path, err := w.tutti()
+					return program{path: path, args: own}, err
+				}),
+				w.lineTrips("cat behind a bare relay, C", floor, trips, func() (program, error) {
+					path, err := w.buildC("cc", noCompiler, "relay")
+					return program{path: path}, err
+				}),
+				w.lineTrips("cat, two pipes", floor, trips, func() (program, error) { return program{path: "cat"}, nil }),
 			},
 			targets: []target{{bound: 50}},
 		},
@@ -86,79 +84,32 @@ func (w *workshop) numberLines(n int64) (path string, size int64, err error) {
 	return path, size, out.Flush()
 }
 
-// lineTrips measures the median time of a line through what command says. This side waits
-// in plain system calls: goroutines would take turns here that are none of the tool's.
-func (w *workshop) lineTrips(n int64, command func() program) func(context.Context) (figure, error) {
-	return func(ctx context.Context) (figure, error) {
-		runtime.LockOSThread() // as in program.run
-		defer runtime.UnlockOSThread()
-		cmd, release, err := command().prepare(ctx)
-		if err != nil {
-			return figure{}, err
-		}
-		defer release()
-		theirs, in, err1 := os.Pipe()
-		out, theirsToo, err2 := os.Pipe()
-		if err := errors.Join(err1, err2); err != nil {
-			return figure{}, err
-		}
-		defer in.Close()
-		defer out.Close()
-		cmd.Stdin, cmd.Stdout = theirs, theirsToo
-		err = errors.Join(cmd.Start(), theirs.Close(), theirsToo.Close())
-		if err != nil {
-			return figure{}, err
-		}
-		to, from := int(in.Fd()), int(out.Fd()) // and so they block
-		line := []byte("line\n")
-		trip := func() (time.Duration, error) {
-			begin := time.Now()
-			if _, err := unix.Write(to, line); err != nil {
-				return 0, err
-			}
-			var room [64]byte
-			answer := room[:0]
-			for !bytes.HasSuffix(answer, line[len(line)-1:]) {
-				got, err := unix.Read(from, room[len(answer):])
-				if err == unix.EINTR {
-					continue
-				}
-				if err != nil || got <= 0 {
-					return 0, fmt.Errorf("read the answer: %d bytes (%w)", got, err)
-				}
-				answer = room[:len(answer)+got]
-			}
-			took := time.Since(begin)
-			if !bytes.Equal(answer, line) {
-				return 0, fmt.Errorf("the answer was %q", answer)
-			}
-			return took, nil
-		}
-		for range n / 10 { // until it has settled
-			if _, err := trip(); err != nil {
-				return figure{}, err
-			}
-		}
-		f, err := medianOf(n, time.Microsecond, trip)
-		if err != nil {
-			return figure{}, err
-		}
-		if err := in.Close(); err != nil {
-			return figure{}, err
-		}
-		return f, cmd.Wait()
-	}
-}
-
-// relayed is cat behind a C program that only hands on: as many processes as with tutti.
-func (w *workshop) relayed(n int64) contender {
-	path := ""
+// lineTrips measures the median time of a line through what command says. Who writes and
+// reads is peers/trip.c.
+func (w *workshop) lineTrips(name string, kind kind, n int64, command func() (program, error)) contender {
+	var trip program
 	return contender{
-		name: "cat behind a bare relay, C", kind: floor,
-		ready: func(context.Context) (_ string, err error) {
-			path, err = w.buildC("cc", noCompiler, "relay")
+		name: name, kind: kind,
+		ready: func(context.Context) (string, error) {
+			through, err := command()
+			if err != nil {
+				return "", err
+			}
+			path, err := w.buildC("cc", noCompiler, "trip")
+			trip = program{path: path, args: append([]string{fmt.Sprint(n), through.path}, through.args...)}
 			return "", err
 		},
-		round: w.lineTrips(n, func() program { return program{path: path} }),
+		round: func(ctx context.Context) (figure, error) {
+			out, _, err := trip.run(ctx)
+			if err != nil {
+				return figure{}, err
+			}
+			var median, worst float64
+			if _, err := fmt.Sscan(string(out), &median, &worst); err != nil {
+				return figure{}, fmt.Errorf("trip printed %q: %w", out, err)
+			}
+			us := float64(time.Microsecond)
+			return figure{value: median / us, note: fmt.Sprintf("worst of %d: %s", n, formatFigure(worst/us))}, nil
+		},
 	}
 }

@@ -68,7 +68,7 @@ func (d *dialog) heard() {
 // serve has programs answer jobs until there are no more.
 func (d *dialog) serve() {
 	for {
-		j, over := d.programs.take(d)
+		j, over := d.programs.take(d, 0)
 		switch {
 		case over:
 			return
@@ -111,15 +111,18 @@ func (d *dialog) equip(j *job) bool {
 	return false
 }
 
-// awaitAny waits until one of fds is ready, or for so long; below 0: any time.
-func awaitAny(fds []unix.PollFd, wait time.Duration) {
+// awaitAny waits until one of fds is ready, or for so long; below 0: any time. It reports
+// whether one was.
+func awaitAny(fds []unix.PollFd, wait time.Duration) bool {
 	ms := -1
 	if wait >= 0 {
 		ms = int(min((wait+time.Millisecond-1)/time.Millisecond, time.Hour/time.Millisecond))
 	}
-	if _, err := unix.Poll(fds, ms); err != nil && err != unix.EINTR {
+	n, err := unix.Poll(fds, ms)
+	if err != nil && err != unix.EINTR {
 		panic("cli: " + os.NewSyscallError("poll", err).Error())
 	}
+	return n > 0 || err != nil
 }
 
 // talk starts the program and talks to it until it has ended. first is its first
@@ -133,6 +136,8 @@ func (d *dialog) talk(first *job) (delay core.Span, goOn bool) {
 		return 0, false
 	}
 	p.talking(d, true)
+	p.inlet.join(d)
+	defer p.inlet.leave(d)
 	t.give(first)
 	for !t.over() {
 		t.step()

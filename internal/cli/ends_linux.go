@@ -197,7 +197,19 @@ func (r *mapRun) drop(f *finished, res *result) {
 	}
 }
 
-func (r *mapRun) deliver(f *finished) { r.delivery.queue <- f }
+func (r *mapRun) deliver(f *finished) {
+	select {
+	case r.delivery.queue <- f:
+		return
+	default: // the reader of the output is slow
+	}
+	send := func() { r.delivery.queue <- f }
+	if r.programs == nil {
+		send()
+		return
+	}
+	r.programs.inlet.holdUp(send)
+}
 
 // stop ends the run as far as to says.
 func (r *mapRun) stop(to stage) {

@@ -321,16 +321,22 @@ func nastyFiles(ts *testscript.TestScript, neg bool, args []string) {
 	}
 }
 
-// awaitState waits until a process is in a state: state T pid. It asks the kernel
-// to tell of each change by reading again and again, as there is no event for it.
+// awaitState waits until a process is in a state: state T pid.
 func awaitState(ts *testscript.TestScript, neg bool, args []string) {
-	pid := strings.TrimSpace(ts.ReadFile(args[1]))
+	ts.Check(inState(strings.TrimSpace(ts.ReadFile(args[1])), args[0]))
+}
+
+// inState waits until a process is in a state. It reads that again and again, as there is
+// no event for it.
+func inState(pid, state string) error {
 	for end := time.Now().Add(patience); time.Now().Before(end); unix.Nanosleep(&unix.Timespec{Nsec: 1e6}, nil) {
 		stat, err := os.ReadFile("/proc/" + pid + "/stat")
-		ts.Check(err)
-		if fields := strings.Fields(string(stat[strings.LastIndexByte(string(stat), ')')+1:])); fields[0] == args[0] {
-			return
+		if err != nil {
+			return err
+		}
+		if fields := strings.Fields(string(stat[strings.LastIndexByte(string(stat), ')')+1:])); fields[0] == state {
+			return nil
 		}
 	}
-	ts.Fatalf("process %s is not in state %s", pid, args[0])
+	return fmt.Errorf("process %s is not in state %s", pid, state)
 }

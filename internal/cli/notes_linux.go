@@ -34,6 +34,13 @@ func (n *notes) kept() bool {
 	return n.out != nil
 }
 
+// syncWithin has within called for each sync of the journal, see journal.Recorder.
+func (n *notes) syncWithin(within func(sync func())) {
+	if n.kept() {
+		n.out.SyncWithin(within)
+	}
+}
+
 // nestedVariable is in the environment of commands, so of runs within runs.
 const nestedVariable = "PARALLEL_PID"
 

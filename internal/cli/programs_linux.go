@@ -31,21 +31,26 @@ type programs struct {
 	framing framing
 	call    call // but for ticket and slot
 	slots   []*dialog
+	serving int // of slots, the first so many
 	pool    *tutti.Pool
 	begin   time.Time
+	inlet   *inlet
+	cpus    *processors
 	proven  atomic.Bool // one has answered
 	tickets atomic.Uint64
 	hinted  atomic.Bool
 	ringers sync.WaitGroup // goroutines that ring the slots' bells
 	fed     chan struct{}  // closed with over
 
-	mu     sync.Mutex
-	room   sync.Cond // jobs has room again, or all is over
-	jobs   []*job
-	free   []*dialog // that want a job
-	over   bool      // no more will come
-	deaths *core.Deaths
-	jitter *rand.Rand
+	mu       sync.Mutex
+	room     sync.Cond // jobs has room again, or all is over
+	jobs     []*job
+	free     []*dialog // that want a job
+	over     bool      // no more will come
+	trickle  core.Trickle
+	trickles atomic.Bool // as it has said last
+	deaths   *core.Deaths
+	jitter   *rand.Rand
 }
 
 // queueMax bounds the jobs that wait to be taken: as many as two fast programs have.
@@ -54,7 +59,7 @@ const queueMax = 2048
 // newPrograms makes ready what the slots need before workers start.
 func newPrograms(r *mapRun) (*programs, error) {
 	p := &programs{
-		run: r, framing: framing(r.plan.Framing), begin: time.Now(), fed: make(chan struct{}),
+		run: r, framing: framing(r.plan.Framing), begin: time.Now(), inlet: newInlet(os.Stdin), cpus: newProcessors(), fed: make(chan struct{}),
 		deaths: core.NewDeaths(core.DefaultIntensity(r.plan.jobs)), jitter: rand.New(rand.NewPCG(rand.Uint64(), rand.Uint64())),
 	}
 	p.room.L = &p.mu
@@ -105,13 +110,15 @@ func (p *programs) work(atOnce int, opened func() (*tutti.Pool, error)) {
 		return
 	}
 	p.pool = pool
-	r.notes.kept() // a job that begins belongs to a run that is known
+	r.notes.syncWithin(p.cpus.block) // and a job that begins belongs to a run that is known
+	p.serving = atOnce
 	p.ringers.Go(p.feed)
 	var all sync.WaitGroup
 	for _, d := range p.slots[:atOnce] {
 		all.Go(d.serve)
 	}
 	all.Wait()
+	p.cpus.enough(false)
 	r.supply.halt()
 	p.mu.Lock() // so that feed is not between its look and its wait
 	p.room.Broadcast()
@@ -191,9 +198,9 @@ func (p *programs) stopped() bool {
 	}
 }
 
-// take gives a slot its next job. Where there is none it is told when to ask again;
+// take gives a slot, which has so many open, its next job. Where there is none it is told when to ask again;
 // over says that it need not.
-func (p *programs) take(d *dialog) (j *job, over bool) {
+func (p *programs) take(d *dialog, open int) (j *job, over bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.over || p.stopped() {
@@ -213,8 +220,37 @@ func (p *programs) take(d *dialog) (j *job, over bool) {
 	if len(p.jobs) < queueMax {
 		p.room.Signal()
 	}
+	p.paceLocked(p.trickle.Next(len(p.jobs) == 0 && open == 0 && p.idleBut(d) == p.serving-1))
 	return j, false
 }
+
+// idleBut is how many slots but d want a job. The caller holds the lock.
+func (p *programs) idleBut(d *dialog) int {
+	if d.wants {
+		return len(p.free) - 1
+	}
+	return len(p.free)
+}
+
+// paceLocked has one processor do, while inputs trickle.
+func (p *programs) paceLocked(trickles bool) {
+	if trickles != p.trickles.Load() {
+		p.trickles.Store(trickles)
+		p.cpus.enough(trickles)
+	}
+}
+
+// pausing notes that no input has come for pauseAfter.
+func (p *programs) pausing() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.trickle.Pause()
+	p.paceLocked(false)
+}
+
+// pauseAfter is when inputs have ceased to trickle. The slot that waits for the next one
+// keeps the only processor until then.
+const pauseAfter = 5 * time.Millisecond
 
 // talking notes whether a slot's program runs. One that pauses wants no job, and what
 // it was woken for another one takes.

@@ -284,6 +284,7 @@ func (r *mapRun) open(shop *workshop) error {
 		if r.programs, err = newPrograms(r); err != nil {
 			return err
 		}
+		shop.stdin.from = r.programs.inlet
 	}
 	if err := r.share(); err != nil {
 		return err

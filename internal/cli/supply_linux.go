@@ -3,7 +3,6 @@ package cli
 import (
 	"iter"
 	"math/rand/v2"
-	"runtime"
 	"strings"
 	"sync"
 	"time"
@@ -69,9 +68,7 @@ func (s *supply) read(jobs iter.Seq[*job], to chan<- *job, all func(int64)) {
 			return
 		}
 		if len(to) <= 1 {
-			// To read on may block in a system call, and who waits for this job would get
-			// this goroutine's processor only when the runtime looks, up to 100 µs later.
-			runtime.Gosched()
+			handOver() // to read on may block, and somebody waits for this job
 		}
 	}
 	all(n)

@@ -1,7 +1,6 @@
 package cli
 
 import (
-	"runtime"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -77,15 +76,13 @@ func (t *talk) step() {
 	t.endInTime()
 	fds := []unix.PollFd{
 		{Fd: int32(t.ours.fds[1]), Events: unix.POLLIN}, {Fd: int32(t.ours.fds[2]), Events: unix.POLLIN},
-		{Fd: int32(t.d.bell), Events: unix.POLLIN}, {Fd: -1, Events: unix.POLLOUT},
+		{Fd: int32(t.d.bell), Events: unix.POLLIN}, {Fd: -1, Events: unix.POLLOUT}, {Fd: -1, Events: unix.POLLIN},
 	}
 	if len(t.pending)+len(t.held) > 0 {
 		fds[3].Fd = int32(t.ours.fds[0])
 	}
-	// Who prints an answer would get this processor only when the runtime looks, 20 to
-	// 100 µs after the poll has begun: with it a lone line took 190 µs, so it takes 40 to 90.
-	runtime.Gosched()
-	awaitAny(fds, t.patience())
+	handOver() // or who prints an answer would wait for the end of the poll
+	t.sleep(fds)
 	if fds[2].Revents != 0 {
 		t.d.heard()
 	}
@@ -104,6 +101,25 @@ func (t *talk) step() {
 	}
 	if fds[3].Revents != 0 {
 		t.sync()
+	}
+}
+
+// sleep waits for one of fds, the last of which is for input if this slot is to look out
+// for it.
+func (t *talk) sleep(fds []unix.PollFd) {
+	p, input, wait := t.d.programs, &fds[len(fds)-1], t.patience()
+	input.Fd = int32(p.inlet.watch(t.d))
+	trickles := input.Fd >= 0 && p.trickles.Load()
+	if trickles && (wait < 0 || wait > pauseAfter) {
+		wait = pauseAfter
+	}
+	some := awaitAny(fds, wait)
+	p.inlet.watched(t.d, input.Revents != 0)
+	switch {
+	case input.Revents != 0:
+		handOver() // to the reader
+	case trickles && !some:
+		p.pausing()
 	}
 }
 
@@ -136,7 +152,7 @@ func (t *talk) inPipe() int {
 // fill gives the program jobs while it has room.
 func (t *talk) fill() {
 	for t.Room() > 0 && len(t.held) == 0 && len(t.pending) < talkBytes && !t.leaves() {
-		j, over := t.d.programs.take(t.d)
+		j, over := t.d.programs.take(t.d, t.Open())
 		if over {
 			t.closed = true
 		}

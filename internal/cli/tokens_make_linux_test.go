@@ -36,12 +36,15 @@ func TestTokensOfMake(t *testing.T) {
 		t.Skip("make is not installed")
 	}
 	for name, die := range map[string]func(t *testing.T, m *makeRun){
-		"nobody":    func(t *testing.T, m *makeRun) { m.gate.Close() },
-		"commands":  func(t *testing.T, m *makeRun) { m.kill(t, below(m.master, "read x")...) },
-		"workers":   func(t *testing.T, m *makeRun) { m.kill(t, workersOf(m.master)...) },
-		"master":    func(t *testing.T, m *makeRun) { m.kill(t, m.master) },
-		"keeper":    func(t *testing.T, m *makeRun) { new(poolRun).killKeeper(t, m.master); m.gate.Close() },
-		"all other": func(t *testing.T, m *makeRun) { m.kill(t, append(workersOf(m.master), m.master)...); m.gate.Close() },
+		"nobody":   func(t *testing.T, m *makeRun) { m.gate.Close() },
+		"commands": func(t *testing.T, m *makeRun) { m.kill(t, below(m.master, "read x")...) },
+		"workers":  func(t *testing.T, m *makeRun) { m.kill(t, workersOf(m.master)...) },
+		"master":   func(t *testing.T, m *makeRun) { m.kill(t, m.master) },
+		"keeper":   func(t *testing.T, m *makeRun) { new(poolRun).killKeeper(t, m.master); m.gate.Close() },
+		"all other": func(t *testing.T, m *makeRun) {
+			m.killAtOnce(t, append(workersOf(m.master), m.master)...)
+			m.gate.Close()
+		},
 	} {
 		for _, style := range []string{"pipe", "fifo"} {
 			t.Run(name+", "+style, func(t *testing.T) {
@@ -167,4 +170,15 @@ func (m *makeRun) kill(t *testing.T, pids ...int) {
 	for _, pid := range pids {
 		check(t, syscall.Kill(pid, syscall.SIGKILL))
 	}
+}
+
+// killAtOnce kills processes of which none lives to see that another is dead: who does
+// ends what that one ran, and may be killed while that is stopped, before it is killed.
+func (m *makeRun) killAtOnce(t *testing.T, pids ...int) {
+	t.Helper()
+	for _, pid := range pids {
+		check(t, syscall.Kill(pid, syscall.SIGSTOP))
+		check(t, inState(strconv.Itoa(pid), "T"))
+	}
+	m.kill(t, pids...)
 }

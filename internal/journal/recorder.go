@@ -25,6 +25,7 @@ type Recorder struct {
 	broken error
 	dirty  bool // written to since the last sync began
 	told   bool // Fault was
+	within func(sync func())
 
 	wake chan struct{} // something is to be synced
 	quit chan struct{}
@@ -114,15 +115,33 @@ func (r *Recorder) syncAll() {
 	}
 }
 
+// SyncWithin has within called for each sync, which it is to make: that is a system call
+// which may take long.
+func (r *Recorder) SyncWithin(within func(sync func())) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.within = within
+}
+
 // sync waits until all that was written is on the disk.
 func (r *Recorder) sync() {
 	r.mu.Lock()
-	sides, dirty := r.sides, r.dirty
+	dirty, within := r.dirty, r.within
+	r.mu.Unlock()
+	switch {
+	case !dirty:
+	case within != nil:
+		within(r.syncNow)
+	default:
+		r.syncNow()
+	}
+}
+
+func (r *Recorder) syncNow() {
+	r.mu.Lock()
+	sides := r.sides
 	r.dirty = false
 	r.mu.Unlock()
-	if !dirty {
-		return
-	}
 	for _, f := range append(sides[:len(sides):len(sides)], r.file) {
 		if err := f.Sync(); err != nil && !errors.Is(err, os.ErrClosed) {
 			r.mu.Lock()

@@ -29,7 +29,9 @@
 // Processes are listed, pinned by a pidfd, checked to be still the ones that were
 // listed, and stopped, again and again until a pass finds nothing new; only then
 // are they killed and waited for, and all this repeats until nothing is left.
-// Stopping first is what makes it converge: a stopped process cannot fork away.
+// Stopping first is what makes it converge: a stopped process cannot fork away. Who
+// is killed in the middle of this leaves the tree to whoever inherits it; where that
+// is nobody of ours, since all were killed at once, it stays stopped.
 //
 // Only processes of our own are ever reaped, each by its pidfd or its number. One
 // call looks at all children at once (waitid with P_ALL) but with WNOWAIT, which
