@@ -28,10 +28,11 @@ import (
 
 // Bounds of what is looked at for Past.
 const (
-	pastJobs  = 1 << 16  // jobs
-	pastRuns  = 16       // journals that are opened: 50 µs each, before the first job begins
-	pastBytes = 16 << 20 // from the ends of journals, in all
-	indexSize = 1 << 10  // bytes of the end of an index
+	pastJobs   = 1 << 16  // jobs
+	pastEnough = 1 << 14  // jobs, after which no older run is looked at: 1,000 take 1 ms
+	pastRuns   = 16       // journals that are opened: 50 µs each, before the first job begins
+	pastBytes  = 16 << 20 // from the ends of journals, in all
+	indexSize  = 1 << 10  // bytes of the end of an index
 )
 
 func (s *Runs) historyFolder() string { return filepath.Join(s.folder, "history") }
@@ -72,21 +73,21 @@ type PastJob struct {
 }
 
 // Past returns the jobs of earlier runs with a template that succeeded, those of the
-// oldest run first: of the newest runs, at most 65,536, and no more than the last 16 MiB
-// of journals hold. What cannot be read is left out.
+// oldest run first: of the newest runs, as many as have 16,384 between them, at most
+// 65,536, and no more than the last 16 MiB of journals hold. What cannot be read is left out.
 func (s *Runs) Past(template string) []PastJob {
 	if !isTemplate(template) {
 		return nil
 	}
 	var runs [][]PastJob
-	jobs, bytes := pastJobs, int64(pastBytes)
+	jobs, bytes := 0, int64(pastBytes)
 	for _, id := range s.indexed(template) {
-		if jobs <= 0 || bytes <= 0 {
+		if jobs >= pastEnough || bytes <= 0 {
 			break
 		}
 		some, read := s.pastOf(id, template, bytes)
-		some = some[max(0, len(some)-jobs):]
-		jobs, bytes = jobs-len(some), bytes-read
+		some = some[max(0, len(some)-(pastJobs-jobs)):]
+		jobs, bytes = jobs+len(some), bytes-read
 		runs = append(runs, some)
 	}
 	slices.Reverse(runs)

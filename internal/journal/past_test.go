@@ -85,6 +85,26 @@ func TestPastOfALargeJournal(t *testing.T) {
 	}
 }
 
+// Once runs have enough jobs no older one is read, but the last of them is read whole.
+func TestPastIsEnough(t *testing.T) {
+	t.Parallel()
+	runs := RunsIn(t.TempDir())
+	pastRun(t, runs, someTemplate, 7)
+	pastRun(t, runs, someTemplate, make([]int, pastEnough-1)...)
+	pastRun(t, runs, someTemplate, 30)
+	if n := len(runs.Past(someTemplate)); n != pastEnough {
+		t.Errorf("%d jobs, want %d: those of two runs", n, pastEnough)
+	}
+	pastRun(t, runs, someTemplate, make([]int, pastEnough-1)...)
+	if n := len(runs.Past(someTemplate)); n != pastEnough {
+		t.Errorf("%d jobs, want %d: those of a run and the one before it", n, pastEnough)
+	}
+	pastRun(t, runs, someTemplate, 10, 20)
+	if n := len(runs.Past(someTemplate)); n != pastEnough+1 {
+		t.Errorf("%d jobs, want %d", n, pastEnough+1)
+	}
+}
+
 // Whatever stands in an index, or in its place, costs guesses and nothing else.
 func TestBrokenIndex(t *testing.T) {
 	t.Parallel()

@@ -245,7 +245,7 @@ func TestCutAndDamagedJournals(t *testing.T) {
 type platter struct {
 	*os.File
 	safe   chan int64 // its size at each sync
-	refuse error      // for writes
+	refuse error      // for writes and syncs
 }
 
 func (p *platter) Write(b []byte) (int, error) {
@@ -257,6 +257,9 @@ func (p *platter) Write(b []byte) (int, error) {
 }
 
 func (p *platter) Sync() error {
+	if p.refuse != nil {
+		return p.refuse
+	}
 	info, err := p.Stat()
 	if err == nil {
 		p.safe <- info.Size()
@@ -303,6 +306,49 @@ func TestWhatIsNotedIsSynced(t *testing.T) {
 	if safe <= last {
 		t.Errorf("%d bytes were safe at the end, and more had been written: %d", safe, last)
 	}
+}
+
+// The inputs that are kept are synced when there are more of them, the first time in any
+// case, and again when that failed.
+func TestInputsAreSyncedWhenTheyGrow(t *testing.T) {
+	t.Parallel()
+	f, err := os.Create(filepath.Join(t.TempDir(), "1.in"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	disk := &platter{File: f, safe: make(chan int64, 1000)}
+	inputs := &growing{file: disk, synced: -1}
+	syncs := func(times int, want ...int64) {
+		t.Helper()
+		for range times {
+			if err := inputs.Sync(); err != nil {
+				t.Fatal(err)
+			}
+		}
+		for _, size := range want {
+			if got := <-disk.safe; got != size {
+				t.Errorf("synced at %d bytes, want %d", got, size)
+			}
+		}
+		if len(disk.safe) > 0 {
+			t.Errorf("%d syncs too many", len(disk.safe))
+		}
+	}
+	syncs(3, 0)
+	if _, err := inputs.Write([]byte("one\n")); err != nil {
+		t.Fatal(err)
+	}
+	syncs(3, 4)
+	if _, err := inputs.Write([]byte("two\n")); err != nil {
+		t.Fatal(err)
+	}
+	disk.refuse = os.ErrInvalid
+	if err := inputs.Sync(); !errors.Is(err, os.ErrInvalid) {
+		t.Errorf("a failure of the disk is %v", err)
+	}
+	disk.refuse = nil
+	syncs(3, 8)
 }
 
 // A full disk ends the journal and not the run, is told once, and leaves what stands

@@ -86,7 +86,7 @@ func (s *Runs) Begin(r Run) (rec *Recorder, id int, stdin *os.File, err error) {
 	var sides []file
 	if err = lock(f); err == nil && r.Stdin == StdinKept {
 		stdin, err = os.OpenFile(s.StdinPath(id), os.O_WRONLY|os.O_APPEND|os.O_CREATE|os.O_TRUNC, 0o600)
-		sides = append(sides, stdin)
+		sides = append(sides, &growing{file: stdin, synced: -1})
 	}
 	var folder *os.File
 	if err == nil {
@@ -123,6 +123,25 @@ func (o *once) Sync() error {
 	}
 	o.synced = true
 	return o.File.Sync()
+}
+
+// growing is a file that only grows, and is synced when it has. Else a sync would have
+// the disk empty its caches for nothing, a hundred times a second.
+type growing struct {
+	file
+	synced int64 // its size then
+}
+
+// Sync syncs the file if it is larger than it was at the last sync.
+func (g *growing) Sync() error {
+	info, err := g.Stat()
+	if err != nil || info.Size() == g.synced {
+		return err
+	}
+	if err = g.file.Sync(); err == nil {
+		g.synced = info.Size()
+	}
+	return err
 }
 
 // Read reads the journal of a run. job, if not nil, is called with each job that ended,
