@@ -31,7 +31,7 @@ type inlet struct {
 	mu    sync.Mutex
 	waits bool // the reader does
 	blind bool
-	held  int       // up
+	held  int       // calls of holdUp
 	slots []*dialog // whose programs run; the first is the lookout
 }
 

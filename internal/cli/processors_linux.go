@@ -47,14 +47,7 @@ func (p *processors) blocks(n int) {
 	p.setLocked()
 }
 
-// handOver lets goroutines that are ready run, before the caller makes a system call that
-// may block: they would get its processor only when the runtime looks, 20 µs to 20 ms
-// later. One Gosched is not enough: each 61st comes back at once, before all others.
-func handOver() {
-	runtime.Gosched()
-	runtime.Gosched()
-}
-
+// setLocked has the runtime use as many as there are to be now.
 func (p *processors) setLocked() {
 	n := p.all
 	if p.one && p.blocked == 0 {
@@ -64,4 +57,12 @@ func (p *processors) setLocked() {
 		p.now = n
 		runtime.GOMAXPROCS(n)
 	}
+}
+
+// handOver lets goroutines that are ready run, before the caller makes a system call that
+// may block: they would get its processor only when the runtime looks, 20 µs to 20 ms
+// later. One Gosched is not enough: each 61st comes back at once, before all others.
+func handOver() {
+	runtime.Gosched()
+	runtime.Gosched()
 }

@@ -198,8 +198,8 @@ func (p *programs) stopped() bool {
 	}
 }
 
-// take gives a slot, which has so many open, its next job. Where there is none it is told when to ask again;
-// over says that it need not.
+// take gives a slot, which has so many open, its next job. Where there is none it is told
+// when to ask again; over says that it need not.
 func (p *programs) take(d *dialog, open int) (j *job, over bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()

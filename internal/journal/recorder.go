@@ -23,9 +23,9 @@ type Recorder struct {
 	mu     sync.Mutex
 	buf    []byte
 	broken error
-	dirty  bool // written to since the last sync began
-	told   bool // Fault was
-	within func(sync func())
+	dirty  bool              // written to since the last sync began
+	told   bool              // Fault was
+	within func(sync func()) // makes each sync; nil: it is made as it is
 
 	wake chan struct{} // something is to be synced
 	quit chan struct{}
