@@ -173,7 +173,7 @@ func (r *Run) Caller(id TaskID) *Caller {
 // mustBeAlone reports whether a task, of which word was seen, must not share its
 // worker.
 func (w *Worker) mustBeAlone(index uint32, word Word) bool {
-	return word.has(flagAlone) || w.m.descs[index].flags&(flagAtMostOnce|flagContained) == flagAtMostOnce
+	return word.has(flagAlone) || w.m.descs[index].cautions.Load()&cautionAlone != 0
 }
 
 // wait is one goroutine's wait for others: it helps them meanwhile.

@@ -41,11 +41,9 @@ func (w *Worker) useful(top uint32) (index uint32, word Word, ok bool) {
 	return 0, 0, false
 }
 
-// risky reports whether a task is one whose author reckons with its death: it has
-// a time limit, or few attempts.
+// risky reports whether a task is one whose author reckons with its death.
 func (w *Worker) risky(index uint32) bool {
-	d := &w.m.descs[index]
-	return d.timeoutNs != 0 || d.flags&flagAtMostOnce != 0 || d.maxAttempts < DefaultAttempts
+	return w.m.descs[index].cautions.Load()&cautionRisky != 0
 }
 
 // idleOther offers a task to another worker that has nothing to do; false when

@@ -51,7 +51,7 @@ const PolicyNameMax = 32
 
 const (
 	layoutMagic   = 0x3169747475742e01 // ".tutti1", little-endian, after a byte no text has
-	layoutVersion = 7
+	layoutVersion = 8
 
 	pageBytes   = 4096
 	funcsMax    = 1024
@@ -205,8 +205,16 @@ type descriptor struct {
 	affinity   uint32
 	lane       uint32       // the worker, when it begins
 	expectedNs atomic.Int64 // how long it will take; 0 unknown. Workers that look for something to do read it
-	_          [24]byte
+	cautions   atomic.Uint32
+	_          [20]byte
 }
+
+// What a worker that looks for something to do asks of a task before it claims it. They
+// follow from the rest, which is not for those who may look at another task by now.
+const (
+	cautionAlone uint32 = 1 << iota // it must not share its worker
+	cautionRisky                    // its author reckons with its death: a time limit, or few attempts
+)
 
 // A task's family and origin are read by workers that look for something to do,
 // when the descriptor may have become another task's: what they read then is

@@ -238,6 +238,17 @@ func (s *Submitter) keepOrFree(index uint32) {
 	s.m.freed(index)
 }
 
+// cautions are those of the task, see descriptor.
+func (t *Spec) cautions() (c uint32) {
+	if t.AtMostOnce && !t.Contained {
+		c |= cautionAlone
+	}
+	if t.TimeoutNs != 0 || t.AtMostOnce || t.MaxAttempts > 0 && t.MaxAttempts < DefaultAttempts {
+		c |= cautionRisky
+	}
+	return c
+}
+
 // fill writes what a descriptor says of its task beside the input.
 func (s *Submitter) fill(index uint32, t *Spec) {
 	d := &s.m.descs[index]
@@ -259,6 +270,9 @@ func (s *Submitter) fill(index uint32, t *Spec) {
 	}
 	d.returned = 0
 	d.timeoutNs = t.TimeoutNs
+	if c := t.cautions(); d.cautions.Load() != c {
+		d.cautions.Store(c)
+	}
 	if d.deadlineNs.Load() != 0 {
 		d.deadlineNs.Store(0)
 	}
