@@ -26,7 +26,9 @@ type foresight struct {
 	knows    bool // earlier runs
 	arranges bool // jobs pass through it
 	patient  bool // the window is full before the first job is given out
-	most     int  // jobs in the window
+	slots    int  // that brief jobs are given to before that; 0: to none
+	begin    time.Time
+	most     int // jobs in the window
 	identity journal.Identity
 	chance   *rand.Rand
 
@@ -34,6 +36,7 @@ type foresight struct {
 	model   history.Model
 	window  *history.Window[*job]
 	bytes   int                     // about what is in it takes
+	early   float64                 // seconds that the jobs are expected to take that went before it was full
 	out     map[int64]history.Guess // of jobs that were given out and have not ended, by number
 	allRead bool
 	ended   int64
@@ -77,6 +80,7 @@ func (r *mapRun) learn() {
 	if f.knows && p.mayReorder() {
 		order = history.Longest
 		f.window = history.NewWindow[*job](order, f.chance)
+		f.slots, f.begin = p.jobs, time.Now()
 	}
 	f.arranges = !p.piped() && r.tasks == nil && (order != history.Input || f.knows || r.screen.how != showNothing)
 	f.patient = order != history.Input && r.neverBlocks()
@@ -140,7 +144,9 @@ func (f *foresight) arrange(ahead, in <-chan *job, s *supply, known func()) {
 			case j.skip:
 				passing = j
 			default:
-				f.push(j)
+				if f.guess(j); !f.patient || !f.brief(j) || !f.goes(j, s.inputs) {
+					f.push(j)
+				}
 			}
 		case to <- first:
 			if passing == nil {
@@ -161,7 +167,8 @@ func (j *job) cost() int {
 	return n
 }
 
-func (f *foresight) push(j *job) {
+// guess has a job guessed.
+func (f *foresight) guess(j *job) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if f.model.Known() && j.fault == nil && !command.SlotOpen(j.rendered.Display) {
@@ -170,6 +177,41 @@ func (f *foresight) push(j *job) {
 	if j.fault == nil {
 		j.guess = f.model.Guess(history.Task{Key: j.key, Size: j.size})
 	}
+}
+
+// windowFew is how many jobs are in the window before a brief one goes past it: fewer are
+// read in no time, and their order is the one that people see.
+const windowFew = 256
+
+// brief reports whether a job may go before the window is full: one that is expected to
+// take no longer than inputs have been read for, and with those that went before it no
+// more than the slots would have done meanwhile. So a long job that comes behind it starts
+// later by no more than the reading took.
+func (f *foresight) brief(j *job) bool {
+	if f.slots == 0 || f.window.Len() < windowFew || j.guess.Basis == history.ByNothing {
+		return false
+	}
+	read := time.Since(f.begin).Seconds()
+	return j.guess.Seconds <= read && f.early+j.guess.Seconds <= read*float64(f.slots)
+}
+
+// goes gives a brief job out if somebody can take it now.
+func (f *foresight) goes(j *job, to chan<- *job) bool {
+	select {
+	case to <- j:
+	default:
+		return false
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.early += j.guess.Seconds
+	f.isOut(j)
+	return true
+}
+
+func (f *foresight) push(j *job) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
 	f.window.Push(j, j.size, j.guess)
 	j.waits = j.cost()
 	f.bytes += j.waits
@@ -192,6 +234,10 @@ func (f *foresight) popped(j *job) {
 	defer f.mu.Unlock()
 	f.window.Pop()
 	f.bytes -= j.waits
+	f.isOut(j)
+}
+
+func (f *foresight) isOut(j *job) {
 	if !j.over {
 		f.out[j.seq] = j.guess
 	}

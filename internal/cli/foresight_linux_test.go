@@ -126,7 +126,6 @@ func TestArrangeWhatWasReadAhead(t *testing.T) {
 	}
 }
 
-// Inputs that come slowly are given out as they come.
 // TestReadGoesWhereArrangeTakes has the reading begin no sooner than somebody has put
 // himself between it and who asks for jobs: they must still pass through him.
 func TestReadGoesWhereArrangeTakes(t *testing.T) {
@@ -149,6 +148,55 @@ func TestReadGoesWhereArrangeTakes(t *testing.T) {
 	}
 }
 
+// Of many jobs the brief ones go while the others are still read, but no more of them than
+// the slots would have done meanwhile, and the long ones wait for their order.
+func TestArrangeGivesOutBriefJobs(t *testing.T) {
+	t.Parallel()
+	const slots, hour = 2, time.Hour
+	f := &foresight{patient: true, slots: slots, begin: time.Now().Add(-hour), most: windowJobs,
+		out: map[int64]history.Guess{}, window: history.NewWindow[*job](history.Longest, nil)}
+	key := func(n byte) history.Key { return history.Key{n} }
+	for n, took := range []time.Duration{1: 50 * time.Minute, 2: 2 * hour} {
+		if took > 0 {
+			f.model.Ended(history.Task{Key: key(byte(n))}, took.Seconds(), false)
+		}
+	}
+	s := newSupply(false, nil, nil)
+	s.inputs = make(chan *job, 10)
+	seq := int64(0)
+	guessed := func(n byte) *job {
+		seq++
+		j := &job{seq: seq, key: key(n)}
+		j.guess = f.model.Guess(history.Task{Key: j.key})
+		return j
+	}
+	brief, long := byte(1), byte(2)
+	for range windowFew {
+		if j := guessed(brief); f.brief(j) {
+			t.Fatalf("job %d goes past a window with few", j.seq)
+		} else {
+			f.push(j)
+		}
+	}
+	if f.brief(guessed(long)) {
+		t.Error("a job goes early that takes longer than the reading took")
+	}
+	for n := range 3 {
+		j := guessed(brief)
+		if goes := f.brief(j) && f.goes(j, s.inputs); goes != (n < slots) {
+			t.Errorf("brief job %d goes early: %v", n, goes)
+		}
+	}
+	if len(f.out) != slots || f.window.Len() != windowFew {
+		t.Errorf("%d jobs are out and %d wait", len(f.out), f.window.Len())
+	}
+	f.early, s.inputs = 0, make(chan *job)
+	if j := guessed(brief); !f.brief(j) || f.goes(j, s.inputs) {
+		t.Error("a job went that nobody took")
+	}
+}
+
+// Inputs that come slowly are given out as they come.
 func TestArrangeDoesNotWait(t *testing.T) {
 	t.Parallel()
 	a := newArranged(history.Longest, false)

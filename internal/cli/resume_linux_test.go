@@ -85,12 +85,16 @@ func (r *crashRun) runs(job int) int {
 func (r *crashRun) journals() *journal.Runs { return journal.RunsIn(filepath.Join(r.state, "tutti")) }
 
 // powerCut takes the journal back to how it was at some time before: what was not
-// synced is lost, and perhaps it ends within a line.
+// synced is lost, or is zeros, and perhaps it ends within a line.
 func (r *crashRun) powerCut(rnd *rand.Rand) {
 	path := filepath.Join(r.state, "tutti", "1.run")
 	text, err := os.ReadFile(path)
 	if err == nil {
-		err = os.Truncate(path, int64(rnd.IntN(len(text)+1)))
+		at := rnd.IntN(len(text) + 1)
+		if clear(text[at:]); rnd.IntN(2) == 0 {
+			text = text[:at]
+		}
+		err = os.WriteFile(path, text, 0o600)
 	}
 	if err != nil && !errors.Is(err, os.ErrNotExist) {
 		r.Fatal(err)

@@ -19,11 +19,11 @@ type trials struct {
 // say so of one of an hour.
 const decades = 8
 
-func decade(guess float64) int {
-	if guess <= shortest {
-		return 0
+func decade(guess float64) (d int) {
+	for least := 10 * shortest; d < decades-1 && guess >= least; least *= 10 {
+		d++
 	}
-	return min(int(math.Log10(min(guess, longest)/shortest)), decades-1)
+	return d
 }
 
 // ratios are those of the time that a task took and of its guess, the latest ones.

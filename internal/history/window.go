@@ -57,13 +57,19 @@ type waiting[T any] struct {
 }
 
 func (a *waiting[T]) compare(b *waiting[T]) int {
-	return cmp.Or(cmp.Compare(a.first, b.first), cmp.Compare(a.second, b.second), cmp.Compare(a.came, b.came))
+	if a.first != b.first {
+		return cmp.Compare(a.first, b.first)
+	}
+	if a.second != b.second {
+		return cmp.Compare(a.second, b.second)
+	}
+	return cmp.Compare(a.came, b.came)
 }
 
 // Push puts a task in, with what is known and guessed of it.
 func (w *Window[T]) Push(task T, size int64, g Guess) {
 	w.came++
-	at := waiting[T]{came: w.came, guess: g, task: task}
+	at := &waiting[T]{came: w.came, guess: g, task: task}
 	switch w.order {
 	case Longest:
 		at.first, at.second = -g.Seconds, -float64(size)
@@ -83,7 +89,7 @@ func (w *Window[T]) Len() int { return len(w.tasks) }
 func (w *Window[T]) First() (T, Guess) { return w.tasks[0].task, w.tasks[0].guess }
 
 // Pop takes First out.
-func (w *Window[T]) Pop() { w.work.add(heap.Pop(&w.tasks).(waiting[T]).guess, -1) }
+func (w *Window[T]) Pop() { w.work.add(heap.Pop(&w.tasks).(*waiting[T]).guess, -1) }
 
 // listed is how many of the tasks that wait are told one by one, at the begin and at the
 // end: what is at the begin may be longer than all else, and what is at the end decides
@@ -96,9 +102,9 @@ func (w *Window[T]) Outlook() (first []Guess, between Work, last []Guess) {
 	var begin, end latest[T]
 	for i := range w.tasks {
 		if i < listed { // the begin of a heap has the very first, and early ones
-			begin = append(begin, &w.tasks[i])
+			begin = append(begin, w.tasks[i])
 		} else {
-			end.keep(&w.tasks[i])
+			end.keep(w.tasks[i])
 		}
 	}
 	first, last = begin.guesses(), end.guesses()
@@ -145,17 +151,17 @@ func (l *latest[T]) Push(x any)        { *l = append(*l, x.(*waiting[T])) }
 func (l *latest[T]) Pop() any { panic("history: nothing is taken out") }
 
 // queue is the heap.
-type queue[T any] []waiting[T]
+type queue[T any] []*waiting[T]
 
 // The methods that container/heap asks for.
 func (q queue[T]) Len() int           { return len(q) }
-func (q queue[T]) Less(i, j int) bool { return q[i].compare(&q[j]) < 0 }
+func (q queue[T]) Less(i, j int) bool { return q[i].compare(q[j]) < 0 }
 func (q queue[T]) Swap(i, j int)      { q[i], q[j] = q[j], q[i] }
-func (q *queue[T]) Push(x any)        { *q = append(*q, x.(waiting[T])) }
+func (q *queue[T]) Push(x any)        { *q = append(*q, x.(*waiting[T])) }
 func (q *queue[T]) Pop() any {
 	old := *q
 	last := old[len(old)-1]
-	old[len(old)-1] = waiting[T]{}
+	old[len(old)-1] = nil
 	*q = old[:len(old)-1]
 	return last
 }

@@ -29,9 +29,10 @@ import (
 // Bounds of what is looked at for Past.
 const (
 	pastJobs   = 1 << 16  // jobs
-	pastEnough = 1 << 14  // jobs, after which no older run is looked at: 1,000 take 1 ms
+	pastEnough = 1 << 13  // jobs, after which no older run is looked at: 1,000 take 0.4 ms
 	pastRuns   = 16       // journals that are opened: 50 µs each, before the first job begins
 	pastBytes  = 16 << 20 // from the ends of journals, in all
+	jobBytes   = 100      // a job's line, about
 	indexSize  = 1 << 10  // bytes of the end of an index
 )
 
@@ -73,7 +74,7 @@ type PastJob struct {
 }
 
 // Past returns the jobs of earlier runs with a template that succeeded, those of the
-// oldest run first: of the newest runs, as many as have 16,384 between them, at most
+// oldest run first: of the newest runs, as many as have 8,192 between them, at most
 // 65,536, and no more than the last 16 MiB of journals hold. What cannot be read is left out.
 func (s *Runs) Past(template string) []PastJob {
 	if !isTemplate(template) {
@@ -149,13 +150,14 @@ func (s *Runs) pastOf(id int, template string, most int64) (jobs []PastJob, read
 	if from := info.Size() - most; from > l.offset {
 		l = lineReader{r: bufio.NewReaderSize(io.NewSectionReader(f, from, math.MaxInt64-from), buffer)}
 	}
+	jobs = make([]PastJob, 0, min(most, info.Size())/jobBytes)
 	for {
 		line, err := l.next()
 		if err != nil { // the end, or a line that nobody wrote
 			return jobs, l.offset
 		}
 		if kind, payload, ok := parseLine(line); ok && kind == 'J' {
-			if j, ok := parseJob(payload); ok && j.OK() {
+			if j, _, ok := parseFacts(payload); ok && j.OK() {
 				jobs = append(jobs, PastJob{j.Key, j.Runtime, j.Size})
 			}
 		}

@@ -17,8 +17,8 @@ import (
 // file, at most SyncEvery after a write, for all that was written meanwhile. No job
 // waits for it.
 type Recorder struct {
-	file  file
-	sides []file // synced before it: the folder once, the kept inputs
+	file  *tape
+	sides []side // synced before it: the folder once, the kept inputs
 
 	mu     sync.Mutex
 	buf    []byte
@@ -32,12 +32,19 @@ type Recorder struct {
 	done chan struct{} // the syncing has ended
 }
 
+// side is a file that is synced and closed with the journal.
+type side interface {
+	Sync() error
+	Close() error
+}
+
 // SyncEvery bounds how long what was noted may be lost to a power cut, beside the time
 // that the disk takes.
 const SyncEvery = 10 * time.Millisecond
 
-func newRecorder(f file, sides ...file) *Recorder {
-	r := &Recorder{file: f, sides: sides, wake: make(chan struct{}, 1), quit: make(chan struct{}), done: make(chan struct{})}
+// newRecorder makes a Recorder that writes to f from end on, where that is to end as well.
+func newRecorder(f taped, end int64, sides ...side) *Recorder {
+	r := &Recorder{file: &tape{taped: f, end: end, laid: end}, sides: sides, wake: make(chan struct{}, 1), quit: make(chan struct{}), done: make(chan struct{})}
 	go r.syncAll()
 	return r
 }
@@ -75,9 +82,8 @@ func (r *Recorder) write(lines func([]byte) []byte) {
 		return
 	}
 	r.buf = lines(r.buf[:0])
-	if n, err := r.file.Write(r.buf); err != nil {
+	if _, err := r.file.Write(r.buf); err != nil {
 		r.broken = fmt.Errorf("write the journal: %w", err)
-		r.cut(n)
 		return
 	}
 	if !r.dirty {
@@ -86,14 +92,6 @@ func (r *Recorder) write(lines func([]byte) []byte) {
 		case r.wake <- struct{}{}:
 		default:
 		}
-	}
-}
-
-// cut takes the last n bytes off, a part of what was to be written. What stays is a
-// torn line, which readers pass over.
-func (r *Recorder) cut(n int) {
-	if info, err := r.file.Stat(); err == nil && n > 0 {
-		_ = r.file.Truncate(info.Size() - int64(n))
 	}
 }
 
@@ -142,7 +140,7 @@ func (r *Recorder) syncNow() {
 	sides := r.sides
 	r.dirty = false
 	r.mu.Unlock()
-	for _, f := range append(sides[:len(sides):len(sides)], r.file) {
+	for _, f := range append(sides[:len(sides):len(sides)], side(r.file)) {
 		if err := f.Sync(); err != nil && !errors.Is(err, os.ErrClosed) {
 			r.mu.Lock()
 			if r.broken == nil {
@@ -177,6 +175,7 @@ func (r *Recorder) Close(e RunEnd) error {
 func (r *Recorder) stop() error {
 	close(r.quit)
 	<-r.done
+	r.file.trim()
 	r.sync()
 	for _, f := range r.sides {
 		_ = f.Close()

@@ -13,9 +13,9 @@ import (
 )
 
 // The journal of a run: one file, to which lines are appended and nothing else is
-// ever done. A line is whole or it does not count: it begins with a checksum of the
-// rest, since a power cut may leave zeros, or a part, or the last lines without
-// those before them.
+// ever done; behind them, until the run ends, it has zeros (see tape). A line is whole or
+// it does not count: it begins with a checksum of the rest, since a power cut may leave
+// zeros, or a part, or the last lines without those before them.
 //
 //	crc32c (8 hex digits), space, kind, tab, what the kind has, newline
 //
@@ -170,7 +170,6 @@ func appendJSON(b []byte, kind byte, v any) ([]byte, error) {
 //
 // used is the CPU time in ms and, behind commas, what older journals lack: the memory
 // in KiB, the size of the input, the guess in ms.
-const jobColumns = 12
 
 // appendTo appends a job's line.
 func (j *Job) appendTo(b []byte) []byte {
@@ -221,47 +220,81 @@ func parseKey(payload []byte) (k Key, seq int64, failed, ok bool) {
 
 // parseJob reads a job's line.
 func parseJob(payload []byte) (j Job, ok bool) {
-	f := bytes.SplitN(payload, []byte("\t"), jobColumns)
-	if len(f) != jobColumns {
-		return j, false
-	}
-	if j.Key, _, _, ok = parseKey(payload); !ok {
-		return j, false
-	}
-	var n [7]int64
-	for i := range n {
-		var err error
-		if n[i], err = strconv.ParseInt(string(f[2+i]), 10, 64); err != nil {
-			return j, false
-		}
-	}
-	if !j.parseUsed(string(f[9])) {
-		return j, false
-	}
-	j.Seq, j.Attempt, j.Exit, j.Signal = n[0], n[1], int(n[2]), int(n[3])
-	j.Start, j.Runtime = time.UnixMilli(n[4]), time.Duration(n[5])*time.Millisecond
-	j.Receive = n[6]
-	j.How, j.Host = string(f[10]), ":"
-	j.Command = string(bytes.ReplaceAll(f[11], []byte{0}, []byte("\n")))
-	return j, true
+	j, command, ok := parseFacts(payload)
+	j.Command = string(bytes.ReplaceAll(command, []byte{0}, []byte("\n")))
+	return j, ok
 }
 
-// parseUsed reads the column of what a job used.
-func (j *Job) parseUsed(column string) bool {
-	n := [4]int64{3: -1} // what is not there is not known
-	for i := range n {
-		var one string
-		var more bool
-		one, column, more = strings.Cut(column, ",")
-		var err error
-		if n[i], err = strconv.ParseInt(one, 10, 64); err != nil {
-			return false
-		}
-		if !more {
-			break
+// parseFacts reads a job's line but for the command, which it gives as it stands there:
+// of tens of thousands of jobs nobody may want to know it, and the rest takes no memory.
+func parseFacts(payload []byte) (j Job, command []byte, ok bool) {
+	c := columns{rest: payload}
+	if key := c.next('\t'); len(key) != 2*len(j.Key) {
+		return j, nil, false
+	} else if _, err := hex.Decode(j.Key[:], key); err != nil {
+		return j, nil, false
+	}
+	c.next('\t') // whether it failed, which exit and signal say as well
+	j.Seq, j.Attempt = c.number('\t'), c.number('\t')
+	j.Exit, j.Signal = int(c.number('\t')), int(c.number('\t'))
+	j.Start = time.UnixMilli(c.number('\t'))
+	j.Runtime = time.Duration(c.number('\t')) * time.Millisecond
+	j.Receive = c.number('\t')
+	used := columns{rest: c.next('\t')}
+	j.How, j.Host = string(c.next('\t')), ":"
+	j.CPU = time.Duration(used.number(',')) * time.Millisecond
+	guess := int64(-1) // what is not there is not known
+	for _, n := range []*int64{&j.Memory, &j.Size, &guess} {
+		if !used.over {
+			*n = used.number(',')
 		}
 	}
-	j.CPU, j.Memory, j.Size = time.Duration(n[0])*time.Millisecond, n[1]<<10, n[2]
-	j.Guess = time.Duration(n[3]) * time.Millisecond
-	return true
+	j.Memory <<= 10
+	j.Guess = time.Duration(guess) * time.Millisecond
+	return j, c.rest, !c.over && !c.wrong && !used.wrong
+}
+
+// columns takes a line apart.
+type columns struct {
+	rest  []byte
+	over  bool // the last column was taken
+	wrong bool // there was none left to take, or a number that is none
+}
+
+// next takes the column that ends with such a byte, or is the last one.
+func (c *columns) next(end byte) []byte {
+	n := bytes.IndexByte(c.rest, end)
+	if n < 0 {
+		n = len(c.rest)
+	}
+	return c.take(n)
+}
+
+// take takes the next n bytes as a column, and what ends it.
+func (c *columns) take(n int) []byte {
+	c.wrong = c.wrong || c.over
+	column := c.rest[:n]
+	if c.over = n == len(c.rest); c.over {
+		c.rest = nil
+	} else {
+		c.rest = c.rest[n+1:]
+	}
+	return column
+}
+
+// number takes a column of digits, with a minus before them or none.
+func (c *columns) number(end byte) (n int64) {
+	const digitsMost = 18 // as many always fit
+	at, sign := 0, int64(1)
+	if len(c.rest) > 0 && c.rest[0] == '-' {
+		at, sign = 1, -1
+	}
+	begin := at
+	for at < len(c.rest) && '0' <= c.rest[at] && c.rest[at] <= '9' {
+		n = 10*n + int64(c.rest[at]-'0')
+		at++
+	}
+	c.wrong = c.wrong || at == begin || at-begin > digitsMost || at < len(c.rest) && c.rest[at] != end
+	c.take(at)
+	return sign * n
 }

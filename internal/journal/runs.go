@@ -78,12 +78,12 @@ func (s *Runs) Begin(r Run) (rec *Recorder, id int, stdin *os.File, err error) {
 	var f *os.File
 	for f == nil {
 		id++
-		f, err = os.OpenFile(s.path(id), os.O_RDWR|os.O_APPEND|os.O_CREATE|os.O_EXCL, 0o600)
+		f, err = os.OpenFile(s.path(id), os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o600)
 		if err != nil && !errors.Is(err, fs.ErrExist) {
 			return nil, 0, nil, err
 		}
 	}
-	var sides []file
+	var sides []side
 	if err = lock(f); err == nil && r.Stdin == StdinKept {
 		stdin, err = os.OpenFile(s.StdinPath(id), os.O_WRONLY|os.O_APPEND|os.O_CREATE|os.O_TRUNC, 0o600)
 		sides = append(sides, &growing{file: stdin, synced: -1})
@@ -98,7 +98,7 @@ func (s *Runs) Begin(r Run) (rec *Recorder, id int, stdin *os.File, err error) {
 		_ = os.Remove(s.path(id))
 		return nil, 0, nil, err
 	}
-	rec = newRecorder(f, sides...)
+	rec = newRecorder(dataFile{f}, 0, sides...)
 	r.Format, r.ID = runFormat, id
 	rec.json('R', r)
 	if err = rec.Fault(); err != nil { // without its first line it is the journal of nothing
@@ -205,7 +205,7 @@ type Held struct {
 // Hold reads the journal of a run and holds it. The error is ErrInUse while the run goes
 // on.
 func (s *Runs) Hold(id int) (*Held, error) {
-	f, err := os.OpenFile(s.path(id), os.O_RDWR|os.O_APPEND, 0)
+	f, err := os.OpenFile(s.path(id), os.O_RDWR, 0)
 	if err != nil {
 		return nil, err
 	}
@@ -226,7 +226,7 @@ func (h *Held) Resume(o Options) (*Recorder, *Done, error) {
 		_ = h.file.Close()
 		return nil, nil, err
 	}
-	out := newRecorder(h.file)
+	out := newRecorder(dataFile{h.file}, h.whole)
 	out.json('A', again{time.Now(), os.Getpid()})
 	return out, h.jobs.done(o), nil
 }
