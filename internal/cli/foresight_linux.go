@@ -3,12 +3,9 @@ package cli
 import (
 	"maps"
 	"math/rand/v2"
-	"path/filepath"
 	"slices"
 	"sync"
 	"time"
-
-	"golang.org/x/sys/unix"
 
 	"github.com/tutti-run/tutti/internal/command"
 	"github.com/tutti-run/tutti/internal/history"
@@ -341,24 +338,4 @@ func (f *foresight) held(end time.Time) *journal.RunGuess {
 		f.said.Took = end.Sub(f.saidAt).Seconds()
 	}
 	return f.said
-}
-
-// argsLooked bounds the inputs of a job that are looked at for files.
-const argsLooked = 64
-
-// sizeOf is how many bytes the files have that a job's inputs name; 0: they name none.
-func sizeOf(j *job) (sum int64) {
-	for _, name := range j.args[:min(len(j.args), argsLooked)] {
-		if name == "" {
-			continue
-		}
-		if j.dir != "" && !filepath.IsAbs(name) {
-			name = filepath.Join(j.dir, name)
-		}
-		var st unix.Stat_t
-		if unix.Stat(name, &st) == nil && st.Mode&unix.S_IFMT == unix.S_IFREG {
-			sum += st.Size
-		}
-	}
-	return sum
 }

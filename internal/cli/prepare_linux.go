@@ -21,7 +21,7 @@ type workshop struct {
 	kept   keeper
 	stdin  *tee
 	keep   *keeping // --results, --files; nil: none
-	sizes  bool     // it is looked how large the files are that inputs name
+	sizes  *sizes   // of the files that inputs name; nil: nobody wants to know
 }
 
 // newWorkshop opens the inputs and reads the command, which may use the names
@@ -235,8 +235,8 @@ func (w *workshop) settle(m *made) {
 	case w.keep != nil && w.Resume:
 		j.skip = w.keep.done(m.in, j.results)
 	}
-	if w.sizes && !j.skip && j.fault == nil {
-		j.size = sizeOf(j)
+	if w.sizes != nil && !j.skip && j.fault == nil {
+		j.size = w.sizes.of(j)
 	}
 }
 

@@ -113,7 +113,9 @@ func runPlan(p *plan) error {
 	if err := r.begin(shop); err != nil {
 		return err
 	}
-	shop.sizes = r.notes != nil || r.screen.how != showNothing || p.order != history.Input
+	if r.notes != nil || r.screen.how != showNothing || p.order != history.Input {
+		shop.sizes = &sizes{each: p.order != history.Input}
+	}
 	return r.run(jobs)
 }
 

@@ -182,6 +182,41 @@ func TestWindowOrders(t *testing.T) {
 	}
 }
 
+// Tasks come out in their order whatever was told of them, came or went between.
+func TestWindowKeepsItsOrder(t *testing.T) {
+	t.Parallel()
+	r := rand.New(rand.NewPCG(1, 1))
+	w := NewWindow[int](Longest, nil)
+	waiting := map[int]float64{} // the seconds of each by its number
+	for n := range 20_000 {
+		switch what := r.IntN(100); {
+		case what < 50:
+			waiting[n] = float64(r.IntN(50))
+			w.Push(n, 0, Guess{waiting[n], ByKey})
+		case what < 99 && w.Len() > 0:
+			got, g := w.First()
+			w.Pop()
+			if waiting[got] != g.Seconds {
+				t.Fatalf("%d comes with %v", got, g)
+			}
+			for other, seconds := range waiting {
+				if seconds > g.Seconds || seconds == g.Seconds && other < got {
+					t.Fatalf("%d of %v s comes before %d of %v s", got, g.Seconds, other, seconds)
+				}
+			}
+			delete(waiting, got)
+		case what == 99:
+			first, _, last := w.Outlook()
+			if got := len(first) + len(last); got != min(len(waiting), 2*listed) {
+				t.Fatalf("%d of %d are told", got, len(waiting))
+			}
+		}
+		if w.Len() != len(waiting) {
+			t.Fatalf("%d wait, want %d", w.Len(), len(waiting))
+		}
+	}
+}
+
 // What is said of many tasks is about what they are.
 func TestOutlookOfMany(t *testing.T) {
 	t.Parallel()

@@ -38,8 +38,9 @@ func OrderNamed(name string) (Order, bool) {
 type Window[T any] struct {
 	order Order
 	rand  *rand.Rand
-	tasks queue[T]
-	work  Work // of all of them
+	ready []*waiting[T] // in their order
+	late  queue[T]      // those that came since that was last made
+	work  Work          // of all of them
 	came  int64
 }
 
@@ -78,18 +79,48 @@ func (w *Window[T]) Push(task T, size int64, g Guess) {
 	case Random:
 		at.first = w.rand.Float64()
 	}
-	heap.Push(&w.tasks, at)
+	heap.Push(&w.late, at)
 	w.work.add(g, 1)
 }
 
 // Len is how many tasks wait.
-func (w *Window[T]) Len() int { return len(w.tasks) }
+func (w *Window[T]) Len() int { return len(w.ready) + len(w.late) }
+
+// isLate reports whether the first task is a late one.
+func (w *Window[T]) isLate() bool {
+	return len(w.late) > 0 && (len(w.ready) == 0 || w.late[0].compare(w.ready[0]) < 0)
+}
 
 // First is the task that is next. There must be one.
-func (w *Window[T]) First() (T, Guess) { return w.tasks[0].task, w.tasks[0].guess }
+func (w *Window[T]) First() (T, Guess) {
+	if w.isLate() {
+		return w.late[0].task, w.late[0].guess
+	}
+	return w.ready[0].task, w.ready[0].guess
+}
 
 // Pop takes First out.
-func (w *Window[T]) Pop() { w.work.add(heap.Pop(&w.tasks).(*waiting[T]).guess, -1) }
+func (w *Window[T]) Pop() {
+	var out *waiting[T]
+	if w.isLate() {
+		out = heap.Pop(&w.late).(*waiting[T])
+	} else {
+		out, w.ready[0] = w.ready[0], nil
+		w.ready = w.ready[1:]
+	}
+	w.work.add(out.guess, -1)
+}
+
+// arrange brings all tasks into their order. After that taking one out costs no search.
+func (w *Window[T]) arrange() {
+	if len(w.late) == 0 {
+		return
+	}
+	w.ready = append(w.ready, w.late...)
+	clear(w.late)
+	w.late = w.late[:0]
+	slices.SortFunc(w.ready, func(a, b *waiting[T]) int { return a.compare(b) })
+}
 
 // listed is how many of the tasks that wait are told one by one, at the begin and at the
 // end: what is at the begin may be longer than all else, and what is at the end decides
@@ -97,18 +128,18 @@ func (w *Window[T]) Pop() { w.work.add(heap.Pop(&w.tasks).(*waiting[T]).guess, -
 const listed = 128
 
 // Outlook returns what waits, in the order of the starts: guesses for the first tasks, the
-// work of those between, guesses for the last. Of many the first are about those.
+// work of those between, guesses for the last.
 func (w *Window[T]) Outlook() (first []Guess, between Work, last []Guess) {
-	var begin, end latest[T]
-	for i := range w.tasks {
-		if i < listed { // the begin of a heap has the very first, and early ones
-			begin = append(begin, w.tasks[i])
-		} else {
-			end.keep(w.tasks[i])
-		}
+	w.arrange()
+	n := len(w.ready)
+	begin, end := w.ready[:min(n, listed)], w.ready[max(n-listed, min(n, listed)):]
+	for _, t := range begin {
+		first = append(first, t.guess)
 	}
-	first, last = begin.guesses(), end.guesses()
-	if len(w.tasks) > len(first)+len(last) {
+	for _, t := range end {
+		last = append(last, t.guess)
+	}
+	if n > len(first)+len(last) {
 		between = w.work
 		for _, g := range slices.Concat(first, last) {
 			between.add(g, -1)
@@ -117,40 +148,7 @@ func (w *Window[T]) Outlook() (first []Guess, between Work, last []Guess) {
 	return first, between, last
 }
 
-// latest are the last of the tasks that it was told of, a heap with the first of them at
-// its begin.
-type latest[T any] []*waiting[T]
-
-// keep takes a task in if it is later than one of those, or they are few.
-func (l *latest[T]) keep(t *waiting[T]) {
-	switch {
-	case len(*l) < listed:
-		heap.Push(l, t)
-	case t.compare((*l)[0]) > 0:
-		(*l)[0] = t
-		heap.Fix(l, 0)
-	}
-}
-
-// guesses are those of the tasks, in the order of their starts.
-func (l latest[T]) guesses() (all []Guess) {
-	slices.SortFunc(l, func(a, b *waiting[T]) int { return a.compare(b) })
-	for _, t := range l {
-		all = append(all, t.guess)
-	}
-	return all
-}
-
-// The methods that container/heap asks for.
-func (l latest[T]) Len() int           { return len(l) }
-func (l latest[T]) Less(i, j int) bool { return l[i].compare(l[j]) < 0 }
-func (l latest[T]) Swap(i, j int)      { l[i], l[j] = l[j], l[i] }
-func (l *latest[T]) Push(x any)        { *l = append(*l, x.(*waiting[T])) }
-
-// Pop is not asked for by what is used of it.
-func (l *latest[T]) Pop() any { panic("history: nothing is taken out") }
-
-// queue is the heap.
+// queue is a heap, whose first task is the first in their order.
 type queue[T any] []*waiting[T]
 
 // The methods that container/heap asks for.
