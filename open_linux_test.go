@@ -151,8 +151,7 @@ func TestOpenEarly(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer queue.Close()
-	defer admit.Close()
+	t.Cleanup(func() { queue.Close(); admit.Close() }) // behind the pool, which starts workers with it
 	let := func() {
 		if _, err := admit.Write([]byte{1}); err != nil {
 			t.Fatal(err)
