@@ -161,8 +161,7 @@ func TestTasksSeeNothingOfOurs(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer r.Close()
-	defer w.Close()
+	t.Cleanup(func() { r.Close(); w.Close() }) // behind the pool, which starts workers with it
 	pool := open(t, tutti.Config{Workers: 2, Files: []*os.File{w}})
 	env, err := Environ.Call(t.Context(), pool, 0)
 	if err != nil {
@@ -202,8 +201,7 @@ func TestFilesAreInherited(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer r.Close()
-	defer w.Close()
+	t.Cleanup(func() { r.Close(); w.Close() }) // behind the pool, which starts workers with it
 	pool := open(t, tutti.Config{Workers: 1, Files: []*os.File{w}})
 	if _, err := WriteTo6.Call(t.Context(), pool, "hello"); err != nil {
 		t.Fatal(err)
