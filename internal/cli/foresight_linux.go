@@ -20,12 +20,12 @@ import (
 // Jobs pass through it (arrange) where there is a use for that: an order other than that
 // of the inputs, earlier runs to guess from, or a person who watches.
 type foresight struct {
-	knows    bool // earlier runs
-	arranges bool // jobs pass through it
-	patient  bool // the window is full before the first job is given out
-	slots    int  // that brief jobs are given to before that; 0: to none
-	begin    time.Time
-	most     int // jobs in the window
+	knows    bool      // earlier runs
+	arranges bool      // jobs pass through it
+	patient  bool      // the window is full before the first job is given out
+	slots    int       // that brief jobs are given to before that; 0: to none
+	begin    time.Time // of taking jobs in
+	most     int       // jobs in the window
 	identity journal.Identity
 	chance   *rand.Rand
 
@@ -77,10 +77,12 @@ func (r *mapRun) learn() {
 	if f.knows && p.mayReorder() {
 		order = history.Longest
 		f.window = history.NewWindow[*job](order, f.chance)
-		f.slots, f.begin = p.jobs, time.Now()
 	}
 	f.arranges = !p.piped() && r.tasks == nil && (order != history.Input || f.knows || r.screen.how != showNothing)
 	f.patient = order != history.Input && r.neverBlocks()
+	if f.begin = time.Now(); f.patient && p.mayReorder() {
+		f.slots = p.jobs
+	}
 	if f.most = windowJobs; order == history.Input && !f.knows {
 		f.most = aheadJobs
 	}
@@ -141,7 +143,7 @@ func (f *foresight) arrange(ahead, in <-chan *job, s *supply, known func()) {
 			case j.skip:
 				passing = j
 			default:
-				if f.guess(j); !f.patient || !f.brief(j) || !f.goes(j, s.inputs) {
+				if f.expect(j); !f.brief(j) || !f.goes(j, s.inputs) {
 					f.push(j)
 				}
 			}
@@ -164,8 +166,8 @@ func (j *job) cost() int {
 	return n
 }
 
-// guess has a job guessed.
-func (f *foresight) guess(j *job) {
+// expect notes how long a job is expected to take.
+func (f *foresight) expect(j *job) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if f.model.Known() && j.fault == nil && !command.SlotOpen(j.rendered.Display) {

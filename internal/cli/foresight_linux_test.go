@@ -196,6 +196,31 @@ func TestArrangeGivesOutBriefJobs(t *testing.T) {
 	}
 }
 
+// A brief job comes out while inputs are still taken in.
+func TestArrangeGivesOutWhileItReads(t *testing.T) {
+	t.Parallel()
+	f := &foresight{patient: true, slots: 1, begin: time.Now().Add(-time.Hour), most: windowJobs,
+		out: map[int64]history.Guess{}, window: history.NewWindow[*job](history.Longest, nil)}
+	f.model.Ended(history.Task{}, 1, false) // all are expected to take a second
+	s := newSupply(false, nil, nil)
+	in := make(chan *job)
+	go f.arrange(nil, in, s, func() {})
+	for n := range int64(windowFew + 1) {
+		in <- &job{seq: n + 1}
+	}
+	if j := <-s.inputs; j.seq != windowFew+1 {
+		t.Errorf("job %d came first", j.seq)
+	}
+	close(in)
+	got := 0
+	for range s.inputs {
+		got++
+	}
+	if got != windowFew {
+		t.Errorf("%d of %d jobs came behind it", got, windowFew)
+	}
+}
+
 // Inputs that come slowly are given out as they come.
 func TestArrangeDoesNotWait(t *testing.T) {
 	t.Parallel()

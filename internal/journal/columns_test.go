@@ -27,6 +27,7 @@ func TestColumnsOfAJob(t *testing.T) {
 		ok     bool
 	}{
 		{0, key[1:], false}, {0, "x" + key[1:], false},
+		{1, "+", true}, {1, "", false}, {1, "--", false},
 		{2, "", false}, {2, "-", false}, {2, "7x", false}, {2, "+7", false}, {2, " 7", false},
 		{2, strings.Repeat("9", 18), true}, {2, strings.Repeat("9", 19), false},
 		{8, "1,2", false},

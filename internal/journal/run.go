@@ -203,19 +203,9 @@ func (j *Job) appendTo(b []byte) []byte {
 
 // parseKey reads the first columns of a job's line.
 func parseKey(payload []byte) (k Key, seq int64, failed, ok bool) {
-	if len(payload) < 36 || payload[32] != '\t' || payload[34] != '\t' {
-		return k, 0, false, false
-	}
-	if _, err := hex.Decode(k[:], payload[:32]); err != nil {
-		return k, 0, false, false
-	}
-	for _, c := range payload[35:] {
-		if c == '\t' {
-			break
-		}
-		seq = seq*10 + int64(c-'0')
-	}
-	return k, seq, payload[33] == '-', true
+	c := columns{rest: payload}
+	k, seq, failed = c.key()
+	return k, seq, failed, !c.wrong
 }
 
 // parseJob reads a job's line.
@@ -229,13 +219,8 @@ func parseJob(payload []byte) (j Job, ok bool) {
 // of tens of thousands of jobs nobody may want to know it, and the rest takes no memory.
 func parseFacts(payload []byte) (j Job, command []byte, ok bool) {
 	c := columns{rest: payload}
-	if key := c.next('\t'); len(key) != 2*len(j.Key) {
-		return j, nil, false
-	} else if _, err := hex.Decode(j.Key[:], key); err != nil {
-		return j, nil, false
-	}
-	c.next('\t') // whether it failed, which exit and signal say as well
-	j.Seq, j.Attempt = c.number('\t'), c.number('\t')
+	j.Key, j.Seq, _ = c.key() // that it failed is in exit and signal too
+	j.Attempt = c.number('\t')
 	j.Exit, j.Signal = int(c.number('\t')), int(c.number('\t'))
 	j.Start = time.UnixMilli(c.number('\t'))
 	j.Runtime = time.Duration(c.number('\t')) * time.Millisecond
@@ -259,6 +244,19 @@ type columns struct {
 	rest  []byte
 	over  bool // the last column was taken
 	wrong bool // there was none left to take, or a number that is none
+}
+
+// key takes the columns that tell what a job is, and whether it failed.
+func (c *columns) key() (k Key, seq int64, failed bool) {
+	key, outcome := c.next('\t'), c.next('\t')
+	if len(key) == hex.EncodedLen(len(k)) && len(outcome) == 1 {
+		_, err := hex.Decode(k[:], key)
+		c.wrong = c.wrong || err != nil
+		failed = outcome[0] == '-'
+	} else {
+		c.wrong = true
+	}
+	return k, c.number('\t'), failed
 }
 
 // next takes the column that ends with such a byte, or is the last one.
