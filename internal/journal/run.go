@@ -246,16 +246,18 @@ type columns struct {
 	wrong bool // there was none left to take, or a number that is none
 }
 
-// key takes the columns that tell what a job is, and whether it failed.
+// key takes the first columns of a job's line: what the job is, its number, and whether it
+// failed.
 func (c *columns) key() (k Key, seq int64, failed bool) {
-	key, outcome := c.next('\t'), c.next('\t')
-	if len(key) == hex.EncodedLen(len(k)) && len(outcome) == 1 {
-		_, err := hex.Decode(k[:], key)
-		c.wrong = c.wrong || err != nil
-		failed = outcome[0] == '-'
-	} else {
+	const outcome, number = 2*len(k) + 1, 2*len(k) + 3 // where these columns begin
+	if len(c.rest) < number || c.rest[outcome-1] != '\t' || c.rest[number-1] != '\t' {
 		c.wrong = true
+		return k, 0, false
 	}
+	_, err := hex.Decode(k[:], c.rest[:outcome-1])
+	c.wrong = err != nil
+	failed = c.rest[outcome] == '-'
+	c.rest = c.rest[number:]
 	return k, c.number('\t'), failed
 }
 
